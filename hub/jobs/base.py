@@ -1,0 +1,124 @@
+"""What a kind of job is, and what it may say and ask while it runs.
+
+A kind is one file in `hub/jobs/kinds/` and one row in its table. The hub's process only ever calls `Kind.check`;
+`Kind.run` is called in a child process, where it may block, crash or be killed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from hub.core.events import Failure, Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The project a job is about, as far as a kind needs to know it."""
+
+    id: str
+    name: str
+    url: str | None = None
+    """Without user info; None for a project that is a folder."""
+    path: str | None = None
+    """The folder of such a project."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The operator's settings that kinds must keep."""
+
+    roots: tuple[str, ...] = ()
+    """Folders under which local paths and `file://` URLs are allowed; none by default."""
+    allow_networks: tuple[str, ...] = ()
+    """CIDRs that the URL gate lets through although they are private, loopback or reserved."""
+    connect_timeout_s: float = 20.0
+    silence_timeout_s: float = 120.0
+    """A server that sends nothing for this long has failed."""
+    min_free_bytes: int = 256 * 1024 * 1024
+    """The disk floor: a job ends rather than leave less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """Checked parameters: `params` may be stored and shown, `secrets` go to the child's memory and nowhere else."""
+
+    params: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Where a run may write. `work` is the job's own, empty at the start and removed after; `home` outlives it.
+
+    Both are on one file system, so finished work is renamed from the one into the other.
+    """
+
+    work: Path
+    home: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """All that a child process is told."""
+
+    job: str
+    kind: str
+    target: Target
+    params: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    workspace: Workspace
+    rules: Rules
+
+
+class Report(Protocol):
+    """How a run tells what it does. Calls are cheap and may be as frequent as the work's own callbacks.
+
+    Every method raises `Cancelled` once the job is to stop, so a run that reports needs no other check.
+    """
+
+    def stage(self, name: str) -> None:
+        """Enter the stage `name` of the kind's plan."""
+
+    def progress(
+        self,
+        current: int,
+        total: int | None = None,
+        unit: str = "",
+        message: str = "",
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """How far the present stage is; `total` None means unknown. At most 20 a second leave the child."""
+
+    def log(self, message: str, level: str = "info") -> None:
+        """A line to keep; at most 50 a second, then "n lines left out"."""
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the job is to stop; for stretches of work that report nothing."""
+
+
+class Cancelled(Exception):
+    """The job is to stop now."""
+
+
+class JobFailed(Exception):
+    """The run ends here, for the reason in `failure`; the stage is filled in by the child's shell."""
+
+    def __init__(self, code: str, message: str, *, hint: str | None = None, retry: bool = False) -> None:
+        super().__init__(message)
+        self.failure = Failure(code=code, message=message, hint=hint, retry=retry)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of job."""
+
+    name: str
+    title: str
+    stages: tuple[Stage, ...]
+    check: Callable[[Mapping[str, Any], Target, Rules], Accepted]
+    """Validate parameters, without I/O. Raises BadParams or UrlRefused with a sentence for the caller."""
+    run: Callable[[Task, Report], Mapping[str, Any]]
+    """Do the work, in a child process; returns the job's result. Raises JobFailed; anything else is a bug."""
+    stall_s: float = 180.0
+    """No counter moved and nothing was said for this long: the job is stopped as `stalled`."""

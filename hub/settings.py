@@ -1,0 +1,152 @@
+"""Every setting of the hub: name, default, help and unit in one place.
+
+Flags (`--ring-size`), the environment (`HUB_RING_SIZE`), the config file (`ring_size = 1024`, TOML) and the README's
+table all derive from `Settings`. Read once, by the command line; the rest of the program is handed the result.
+"""
+
+import dataclasses
+import ipaddress
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+KIB = 1024
+MIB = 1024 * KIB
+
+BOOLEANS = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
+
+
+class SettingsError(ValueError):
+    """A setting's value makes no sense; the message names the setting and where it came from."""
+
+
+def setting(default: Any, help: str, unit: str = "") -> Any:  # noqa: A002 - the word argparse uses, too
+    return dataclasses.field(default=default, metadata={"help": help, "unit": unit})
+
+
+def default_data_dir() -> Path:
+    """`$XDG_DATA_HOME/progress-hub`, by the XDG base directory specification."""
+    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    if not base.is_absolute():  # the specification: a relative path is to be ignored
+        base = Path.home() / ".local" / "share"
+    return base / "progress-hub"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    host: str = setting("127.0.0.1", "Address to listen on")
+    port: int = setting(8470, "Port to listen on; 0 takes a free one")
+    data_dir: str = setting("", "Folder of the journal and of what jobs make; empty: the XDG data folder")
+    allowed_hosts: tuple[str, ...] = setting((), "Host names besides loopback under which the hub may be asked")
+    log_level: str = setting("info", "debug, info, warning or error")
+
+    max_running_jobs: int = setting(2, "Jobs that run at the same time; the others queue", "jobs")
+    max_queued_jobs: int = setting(200, "Jobs that may wait before new ones are turned away", "jobs")
+    spare_children: int = setting(1, "Child processes kept ready, so that a job starts at once", "processes")
+    roots: tuple[str, ...] = setting((), "Folders under which local paths and file:// URLs are allowed")
+    allow_networks: tuple[str, ...] = setting((), "Private or reserved networks (CIDR) that jobs may connect to")
+    connect_timeout_s: float = setting(20.0, "Longest wait for a server to accept and answer", "seconds")
+    silence_timeout_s: float = setting(120.0, "Longest silence of a server in mid-transfer", "seconds")
+    min_free_bytes: int = setting(256 * MIB, "Disk floor: a job ends rather than leave less", "bytes")
+
+    ring_size: int = setting(1024, "Events of each project kept in memory for quick resumes", "events")
+    recent_jobs: int = setting(10, "Ended jobs of each project in a snapshot", "jobs")
+    history_events: int = setting(20_000, "Lossless events of each project kept in the journal", "events")
+    history_days: float = setting(90.0, "Age at which they are dropped", "days")
+    durable_power: bool = setting(False, "Also survive power loss: wait for the disk itself at each commit")
+
+    heartbeat_s: float = setting(10.0, "Time between heartbeats on a stream", "seconds")
+    high_water_bytes: int = setting(64 * KIB, "Unsent bytes past which a watcher gets its own mailbox", "bytes")
+    send_buffer_bytes: int = setting(64 * KIB, "Kernel send buffer asked for each watcher", "bytes")
+    mailbox_events: int = setting(10, "Lossless events that wait for a slow watcher before it is let go", "events")
+    too_slow_s: float = setting(10.0, "A watcher that takes no byte for this long is let go", "seconds")
+    drain_s: float = setting(5.0, "Time over which watchers are told to come back at shutdown", "seconds")
+    max_watchers: int = setting(10_000, "Streams open at once; further watchers are told to poll", "streams")
+    max_subscriptions: int = setting(100, "Projects one WebSocket may follow", "subscriptions")
+    max_body_bytes: int = setting(1 * MIB, "Largest request body", "bytes")
+    max_frame_bytes: int = setting(64 * KIB, "Largest WebSocket message from a client", "bytes")
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir).absolute() if self.data_dir else default_data_dir()
+
+    def check(self) -> None:
+        """Raise SettingsError for the first value that cannot be meant."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+                raise SettingsError(f"{field.name} must not be negative, got {value}")
+        if not 0 <= self.port <= 65535:
+            raise SettingsError(f"port must be 0 to 65535, got {self.port}")
+        if self.log_level not in {"debug", "info", "warning", "error"}:
+            raise SettingsError(f"log_level must be debug, info, warning or error, got {self.log_level!r}")
+        for network in self.allow_networks:
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError as exc:
+                raise SettingsError(f"allow_networks: {network!r} is not a network such as 10.0.0.0/8") from exc
+        for root in self.roots:
+            if not Path(root).is_absolute():
+                raise SettingsError(f"roots: {root!r} must be an absolute path")
+
+    @classmethod
+    def read(
+        cls,
+        flags: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        config: Path | None = None,
+    ) -> Self:
+        """Flags over environment over config file over defaults. Raises SettingsError."""
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = dict(_from_file(config)) if config else {}
+        for field in dataclasses.fields(cls):
+            text = environ.get(f"HUB_{field.name.upper()}")
+            if text is not None:
+                values[field.name] = parse(field, text, f"HUB_{field.name.upper()}")
+        values |= {name: value for name, value in (flags or {}).items() if value is not None}
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+
+def parse(field: "dataclasses.Field[Any]", text: str, source: str) -> Any:
+    """A setting's value from text; `source` is named in the SettingsError that a wrong one raises."""
+    default = field.default
+    try:
+        if isinstance(default, bool):
+            return BOOLEANS[text.strip().lower()]
+        if isinstance(default, int):
+            return int(text)
+        if isinstance(default, float):
+            return float(text)
+    except (KeyError, ValueError) as exc:
+        raise SettingsError(f"{source}: {text!r} is not a {type(default).__name__}") from exc
+    if isinstance(default, tuple):
+        # A path list is split as PATH is; networks and hosts hold colons themselves, so they go by commas.
+        separator = os.pathsep if field.name == "roots" else ","
+        return tuple(part.strip() for part in text.split(separator) if part.strip())
+    return text
+
+
+def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as exc:
+        raise SettingsError(f"{path}: {exc}") from exc
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    for name, value in table.items():
+        if name not in fields:
+            raise SettingsError(f"{path}: there is no setting {name!r}")
+        kind = type(fields[name].default)
+        if kind is tuple and isinstance(value, list):
+            yield name, tuple(map(str, value))
+        elif kind is float and type(value) is int:
+            yield name, float(value)
+        elif type(value) is kind:
+            yield name, value
+        else:
+            raise SettingsError(f"{path}: {name} must be a {kind.__name__}, got {value!r}")
