@@ -1,0 +1,1 @@
+"""How hubs share events. Contract: `hub.core.ports.Backplane`; siblings here are its implementations."""

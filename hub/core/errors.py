@@ -11,6 +11,7 @@
     |  `- JobEnded         the job is over
     |- TooLarge            body or message over its limit
     `- Unavailable         the hub cannot now; later it can
+       `- JournalUnavailable
 
 A class's docstring is what a user reads when no better sentence is given. This module knows no HTTP status and no
 close code: `web/errors.py` and `transports/ws.py` map `code`.
@@ -103,6 +104,12 @@ class Unavailable(HubError):
 
     code = "unavailable"
     retry = True
+
+
+class JournalUnavailable(Unavailable):
+    """The hub cannot write its journal just now; nothing is lost, and it goes on by itself once it can."""
+
+    code = "journal_unavailable"
 
 
 class EndReason(enum.Enum):

@@ -40,6 +40,10 @@ class Redactor:
         self._known.append(fresh)
         self._forms = tuple(sorted(set().union(*self._known), key=len, reverse=True))  # longest first
 
+    @property
+    def knows_any(self) -> bool:
+        return bool(self._forms)
+
     def text(self, text: str) -> str:
         for form in self._forms:
             if form in text:

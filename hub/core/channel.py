@@ -1,0 +1,123 @@
+"""A channel is one project as watchers see it: its ring, its jobs' states, and exact catch-up from any cursor."""
+
+import collections
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hub.core.cohorts import Cohort, CohortKey, View, compose
+from hub.core.events import Event, Position
+from hub.core.job import JobState, reduce
+from hub.core.messages import Message, Reset, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What to send first; from then on the watcher is at `told` and may join."""
+
+    messages: Sequence[Message]
+    told: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The cursor is older than the ring: read the journal's events in (after, upto], send `page` of them, ask again."""
+
+    after: int
+    upto: int
+
+
+class Channel:
+    __slots__ = ("_epoch", "cohorts", "floor", "head", "jobs", "project", "ring", "waiters")
+
+    def __init__(self, project: str, epoch: str, head: int, floor: int, jobs: Sequence[JobState]) -> None:
+        self.project = project
+        self._epoch = epoch
+        self.head = head
+        self.floor = floor
+        """Lossless events up to here are in no journal any more."""
+        self.ring: collections.deque[Event] = collections.deque()
+        self.jobs = {job.id: job for job in jobs}
+        self.cohorts: dict[CohortKey, Cohort] = {}
+        self.waiters: dict[Callable[[], None], View] = {}
+
+    @property
+    def position(self) -> Position:
+        return Position(self._epoch, self.head)
+
+    @property
+    def ring_floor(self) -> int:
+        """Everything after this number is in the ring."""
+        return self.ring[0].seq - 1 if self.ring else self.head
+
+    @property
+    def watchers(self) -> int:
+        return sum(map(len, self.cohorts.values())) + len(self.waiters)
+
+    def keep(self, event: Event, ring_size: int, recent_jobs: int) -> None:
+        """Fold `event` in; forget what is beyond the bounds."""
+        self.head = event.seq
+        self.ring.append(event)
+        if len(self.ring) > ring_size:
+            self.ring.popleft()
+        self.jobs[event.job] = reduce(self.jobs.get(event.job), event)
+        if event.is_end:
+            ended = [job.id for job in self.jobs.values() if job.state.is_end]
+            for job in ended[: max(len(ended) - recent_jobs, 0)]:
+                del self.jobs[job]
+
+    def snapshot(self, view: View, ended: JobState | None = None) -> Resumed:
+        """Where everything is. `ended` stands in for a watched job too old to be kept here."""
+        jobs = [job for job in self.jobs.values() if view.job in {None, job.id}]
+        if ended is not None and not jobs:
+            jobs = [ended]
+        watchers = self.watchers
+        message = Snapshot(
+            project=self.project,
+            cursor=str(self.position),
+            jobs=tuple(job.to_wire() | {"watchers": watchers} for job in jobs),
+        )
+        return Resumed([message], {self.project: self.head})
+
+    def resume(
+        self, since: Position | None, view: View, *, covered: int = 0, ended: JobState | None = None
+    ) -> Resumed | Behind:
+        """What brings a watcher at `since` to now: ring first, then the journal (`Behind`), a snapshot last.
+
+        `since` None is a cursor that no hub gave out. `covered`: every lossless event up to here has been read from the
+        journal already.
+        """
+        if reason := self._lost(since, covered):
+            snapshot = self.snapshot(view, ended)
+            return Resumed([Reset(project=self.project, reason=reason), *snapshot.messages], snapshot.told)
+        assert since is not None
+        floor = self.ring_floor
+        if max(since.seq, covered) < floor:
+            return Behind(max(since.seq, covered), floor)
+        after = [event for event in self.ring if event.seq > since.seq]
+        between = self._newest_progress(since.seq, floor)
+        messages, told = compose([*between, *after], {self.project: since.seq}, view)
+        return Resumed(messages, told)
+
+    def page(self, since: int, events: Sequence[Event], upto: int, view: View) -> Resumed:
+        """The part of a replay that came from the journal: `events` are all the lossless ones in (since, upto]."""
+        both = sorted([*events, *self._newest_progress(since, upto)], key=lambda event: event.seq)
+        messages, told = compose(both, {self.project: since}, view)
+        return Resumed(messages, told)
+
+    def _lost(self, since: Position | None, covered: int) -> str | None:
+        """Why the cursor cannot be served; None when it can."""
+        if since is None:
+            return "unknown_cursor"
+        if since.epoch != self._epoch:
+            return "other_epoch"
+        if since.seq > self.head:
+            return "from_the_future"
+        if max(since.seq, covered) < min(self.floor, self.ring_floor):
+            return "too_old"
+        return None
+
+    def _newest_progress(self, after: int, upto: int) -> list[Event]:
+        """Each job's newest progress where it is in (after, upto], oldest first."""
+        newest = (job.newest_progress() for job in self.jobs.values())
+        found = [event for event in newest if event is not None and after < event.seq <= upto]
+        return sorted(found, key=lambda event: event.seq)

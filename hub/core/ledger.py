@@ -1,0 +1,150 @@
+"""The ledger numbers what is published, folds it into the jobs' states, and holds back what is not durable yet.
+
+Everything is synchronous. Somebody else (`hub.journal.writer`) takes batches from here, makes them durable and says so;
+only then are the lossless events in them passed on, in order. Progress with nothing lossless before it is passed on at
+once: its number comes out of a block that is durably reserved, so that no number is handed out twice, crash or not.
+"""
+
+import collections
+from collections.abc import Callable, Sequence
+
+from hub.core.errors import JobEnded, NotFound
+from hub.core.events import Body, Event, JobBody
+from hub.core.job import JobState, reduce
+from hub.core.ports import Batch
+from hub.core.redaction import Redactor
+
+BLOCK = 1000
+"""Numbers reserved at a time, for each project: one commit more per thousand progress events."""
+REMEMBERED_ENDS = 1000
+
+
+class Line:
+    """The numbering of one project."""
+
+    __slots__ = ("asked", "committed", "pending", "reserved", "seq")
+
+    def __init__(self, head: int) -> None:
+        self.seq = head
+        self.reserved = self.asked = head
+        self.committed = head
+        self.pending: collections.deque[Event] = collections.deque()
+
+    def may_tell(self, event: Event) -> bool:
+        return event.seq <= (self.committed if event.is_lossless else self.reserved)
+
+
+class Ledger:
+    def __init__(
+        self,
+        *,
+        share: Callable[[Sequence[Event]], None],
+        wake: Callable[[], None],
+        now_ms: Callable[[], int],
+        redactor: Redactor,
+    ) -> None:
+        """`share` gets what may be told; `wake` is called whenever something waits for a commit."""
+        self._share = share
+        self._wake = wake
+        self._now_ms = now_ms
+        self._redactor = redactor
+        self._lines: dict[str, Line] = {}
+        self._jobs: dict[str, JobState] = {}
+        self._ended: collections.OrderedDict[str, None] = collections.OrderedDict()
+        self._uncommitted: list[Event] = []
+        self._changed: dict[str, JobState] = {}
+        self._reserving: dict[str, int] = {}
+
+    def open_project(self, project: str, head: int, jobs: Sequence[JobState] = ()) -> None:
+        self._lines[project] = Line(head)
+        self._jobs |= {job.id: job for job in jobs if not job.state.is_end}
+        self._ask_reserve(project)
+
+    def close_project(self, project: str) -> None:
+        """Forget it and whatever of it was not durable yet."""
+        self._lines.pop(project, None)
+        self._jobs = {job.id: job for job in self._jobs.values() if job.project != project}
+        self._uncommitted = [event for event in self._uncommitted if event.project != project]
+        self._changed = {job.id: job for job in self._changed.values() if job.project != project}
+        self._reserving.pop(project, None)
+
+    def live_jobs(self) -> list[JobState]:
+        """Jobs that have not ended, as published (watchers may not have been told yet)."""
+        return list(self._jobs.values())
+
+    def job(self, job: str) -> JobState | None:
+        """A job that has not ended, as published."""
+        return self._jobs.get(job)
+
+    def publish(self, project: str, job: str, kind: str, body: Body) -> Event:
+        """Number `body` as the project's next event.
+
+        Raises NotFound for an unknown project, JobEnded for a job whose end was published.
+        """
+        line = self._lines.get(project)
+        if line is None:
+            raise NotFound(f"There is no project {project!r}.")
+        state = self._jobs.get(job)
+        if job in self._ended or (state is None and not isinstance(body, JobBody)):
+            raise JobEnded
+        clean: Body = type(body).from_wire(self._redactor.value(body.to_wire())) if self._redactor.knows_any else body
+        line.seq += 1
+        event = Event(project=project, seq=line.seq, at=self._now_ms(), job=job, kind=kind, body=clean)
+        self._fold(state, event)
+        if event.is_lossless:
+            self._uncommitted.append(event)
+        self._ask_reserve(project)
+        if not line.pending and line.may_tell(event):
+            self._share((event,))
+            return event
+        line.pending.append(event)
+        self._wake()
+        return event
+
+    def take(self) -> Batch | None:
+        """Everything that is to be made durable; None when nothing is. The caller owes a `commit` of it."""
+        if not (self._uncommitted or self._changed or self._reserving):
+            return None
+        batch = Batch(
+            events=tuple(self._uncommitted), jobs=tuple(self._changed.values()), reserved=dict(self._reserving)
+        )
+        self._uncommitted, self._changed, self._reserving = [], {}, {}
+        return batch
+
+    def commit(self, batch: Batch) -> None:
+        """`batch` is durable: pass on what waited for it."""
+        for event in batch.events:
+            if line := self._lines.get(event.project):
+                line.committed = event.seq
+        for project, reserved in batch.reserved.items():
+            if line := self._lines.get(project):
+                line.reserved = max(line.reserved, reserved)
+        for project in {event.project for event in batch.events} | set(batch.reserved):
+            if line := self._lines.get(project):
+                told = []
+                while line.pending and line.may_tell(line.pending[0]):
+                    told.append(line.pending.popleft())
+                if told:
+                    self._share(told)
+
+    @property
+    def is_urgent(self) -> bool:
+        """Does anybody wait for the next commit? (Changed progress alone does not.)"""
+        return bool(self._uncommitted or self._reserving)
+
+    def _fold(self, state: JobState | None, event: Event) -> None:
+        state = reduce(state, event)
+        self._changed[event.job] = state
+        if not event.is_end:
+            self._jobs[event.job] = state
+            return
+        self._jobs.pop(event.job, None)
+        self._ended[event.job] = None
+        if len(self._ended) > REMEMBERED_ENDS:
+            self._ended.popitem(last=False)
+
+    def _ask_reserve(self, project: str) -> None:
+        line = self._lines[project]
+        if line.seq + BLOCK // 2 > line.asked:  # early, so that progress need not wait at the block's end
+            self._reserving[project] = line.asked = line.seq + BLOCK
+            self._wake()

@@ -1,0 +1,168 @@
+"""The contracts that `core` needs from the world, each with the guarantees its implementations must keep."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from hub.core.errors import EndReason
+from hub.core.events import Event, State
+from hub.core.job import JobState
+from hub.core.messages import Message
+
+T = TypeVar("T")
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time and turns. `hub.core` never asks the operating system for either."""
+
+    def now_ms(self) -> int:
+        """Unix milliseconds; may step."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Run `call` in the next turn of the loop."""
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> Timer: ...
+
+
+class Outlet(Protocol):
+    """One watcher's connection, as the core sees it. Nothing here ever waits."""
+
+    def write(self, data: bytes) -> None:
+        """Hand over bytes, in order. Safe, and without effect, after the end."""
+
+    def backlog(self) -> int:
+        """How many of the bytes written have not been taken by the kernel yet."""
+
+    def end(self, reason: EndReason, reconnect_ms: int = 0) -> None:
+        """Say `bye` if the transport can, and close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How messages become bytes for one transport or surface: two pure functions."""
+
+    name: str
+    encode: Callable[[Message, str | None], bytes]
+    """One message and the cursor that is right after it (None: it moves none). Empty bytes: nothing to say."""
+    frame: Callable[[Sequence[bytes]], bytes] = b"".join
+    """Several encoded messages as the one piece that goes to the transport."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A repository or folder the hub knows."""
+
+    id: str
+    name: str
+    created: int
+    url: str | None = None
+    path: str | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"id": self.id, "name": self.name, "url": self.url, "path": self.path, "created": self.created}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one commit makes durable, all of it or nothing."""
+
+    events: tuple[Event, ...] = ()
+    """Lossless ones, in order of their numbers within each project."""
+    jobs: tuple[JobState, ...] = ()
+    """The new state of each job that changed, its newest progress included."""
+    reserved: Mapping[str, int] = field(default_factory=dict)
+    """By project: numbers up to here may have been handed out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """One project as a journal finds it when the hub starts."""
+
+    project: Project
+    head: int
+    """Highest number that may have been handed out."""
+    floor: int
+    """Lossless events up to here are no longer kept."""
+    jobs: tuple[JobState, ...]
+    """All that have not ended and the newest that have, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    project: str | None = None
+    kind: str | None = None
+    state: State | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    project: str
+    job: str | None = None
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    items: tuple[T, ...]
+    total: int
+    next: str | None
+    """Where the next page starts; None at the end."""
+
+
+class Journal(Protocol):
+    """The memory that survives the process.
+
+    What `commit` has returned from is there after a crash of the process. Reads see every commit that has returned.
+    Raises JournalUnavailable where the store cannot be used now; the same call may then be made again.
+    """
+
+    async def open(self, *, recent_jobs: int) -> str:
+        """Get ready; returns the epoch, which is new only when the numbering starts over."""
+
+    async def close(self) -> None: ...
+
+    async def projects(self) -> list[Opened]:
+        """Every project, oldest first."""
+
+    async def add_project(self, project: Project) -> Opened:
+        """Keep a new project. One of the same id that was deleted before hands its numbers on, so none is reused."""
+
+    async def delete_project(self, project: str) -> None:
+        """Forget the project, its jobs and events; its highest number is kept."""
+
+    async def commit(self, batch: Batch) -> None: ...
+
+    async def prune(self, *, events: int, before_ms: int) -> dict[str, int]:
+        """Drop lossless events beyond the newest `events` of each project or older; returns the new floors."""
+
+    async def events(self, project: str, after: int, upto: int, limit: int, job: str | None = None) -> list[Event]:
+        """Lossless events with after < seq <= upto, in order, at most `limit`."""
+
+    async def history(self, wanted: EventFilter, limit: int, cursor: str | None) -> Page[Event]:
+        """Lossless events, newest first. Raises BadRequest for a cursor that no page gave out."""
+
+    async def jobs(self, wanted: JobFilter, limit: int, cursor: str | None) -> Page[JobState]:
+        """Jobs, newest first. Raises BadRequest for a cursor that no page gave out."""
+
+    async def job(self, job: str) -> JobState | None: ...
+
+    async def recall(self, key: str) -> tuple[str, str] | None:
+        """The fingerprint and job remembered under an idempotency key."""
+
+    async def remember(self, key: str, fingerprint: str, job: str, at_ms: int) -> None: ...
+
+
+class Backplane(Protocol):
+    """How hubs share what has happened. Every hub's listener gets every event, each project's in order, once."""
+
+    def listen(self, deliver: Callable[[Sequence[Event]], None]) -> None: ...
+
+    def share(self, events: Sequence[Event]) -> None:
+        """Give events that are durable (or need not be) to every hub, this one included. Never waits."""

@@ -1,0 +1,113 @@
+"""One percent, one rate and one estimate out of the counters of many stages."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hub.core.events import ProgressBody, Stage, StageBody
+
+HALF_LIFE_S = 5.0
+"""Of the smoothing of rates; long enough for batchy work, short enough to notice a change of network."""
+CONFIDENT_S = 3.0
+CONFIDENT_SAMPLES = 3
+"""No estimate before so much time and so many advances: a wrong one is worse than none."""
+CEILING = 99.9
+"""The most an unfinished job shows; 100 is only ever said by its end."""
+
+
+class Speed:
+    """Exponentially weighted units a second over uneven samples."""
+
+    __slots__ = ("_at", "_value", "advances", "per_s")
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+        self._value = 0.0
+        self.per_s: float | None = None
+        self.advances = 0
+
+    def sample(self, value: float, at: float) -> None:
+        if self._at is None or value < self._value:  # first sample, or a counter that started over
+            self._at, self._value, self.per_s, self.advances = at, value, None, 0
+            return
+        passed = at - self._at
+        if value == self._value or passed <= 0:
+            return
+        fresh = (value - self._value) / passed
+        keep = 0.5 ** (passed / HALF_LIFE_S)
+        self.per_s = fresh if self.per_s is None else keep * self.per_s + (1 - keep) * fresh
+        self._at, self._value = at, value
+        self.advances += 1
+
+
+class Meter:
+    """Follows one run of one job through its plan.
+
+    Percent is the weight of the stages passed plus the share of the present one; it never goes down, whatever the
+    counters do. Stages that are not in the plan are taken as they come, with no weight.
+    """
+
+    def __init__(self, plan: Sequence[Stage], *, started: float) -> None:
+        """`started` and every `at` below are monotonic seconds."""
+        self._plan = list(plan)
+        self._whole = math.fsum(stage.weight for stage in plan) or 1.0
+        self._started = started
+        self._step = 0
+        self._percent = 0.0
+        self._rate = Speed()
+        self._pace = Speed()
+
+    @property
+    def stage(self) -> Stage | None:
+        return self._plan[self._step - 1] if self._step else None
+
+    def enter(self, name: str) -> StageBody:
+        """Go to the stage `name`."""
+        names = [stage.name for stage in self._plan]
+        if name not in names:
+            self._plan.append(Stage(name=name, title=name, weight=0.0))
+            names.append(name)
+        self._step = names.index(name) + 1
+        self._rate = Speed()
+        stage = self._plan[self._step - 1]
+        return StageBody(stage=stage.name, title=stage.title, step=self._step, steps=len(self._plan))
+
+    def advance(
+        self,
+        at: float,
+        current: int,
+        total: int | None,
+        unit: str = "",
+        message: str = "",
+        detail: Mapping[str, Any] | None = None,
+    ) -> ProgressBody:
+        """Take a report of the present stage."""
+        stage = self._plan[max(self._step, 1) - 1] if self._plan else Stage(name="", title="", weight=1.0)
+        share = min(max(current / total, 0.0), 1.0) if total else 0.0
+        passed = math.fsum(earlier.weight for earlier in self._plan[: max(self._step, 1) - 1])
+        reached = math.floor((passed + stage.weight * share) / self._whole * 1000) / 10
+        self._percent = max(self._percent, min(reached, CEILING))
+        self._rate.sample(current, at)
+        self._pace.sample(self._percent, at)
+        return ProgressBody(
+            stage=stage.name,
+            step=max(self._step, 1),
+            steps=max(len(self._plan), 1),
+            current=current,
+            total=total,
+            unit=unit,
+            percent=self._percent,
+            rate=round(self._rate.per_s, 1) if self._rate.per_s is not None and self._rate.advances > 1 else None,
+            eta_s=self._eta(at),
+            message=message,
+            detail=detail or {},
+        )
+
+    def _eta(self, at: float) -> tuple[float, float] | None:
+        """Between what the pace of now and the pace of the whole run so far promise."""
+        elapsed = at - self._started
+        if elapsed < CONFIDENT_S or self._pace.advances < CONFIDENT_SAMPLES or not self._pace.per_s:
+            return None
+        left = 100.0 - self._percent
+        guesses = (left / self._pace.per_s, elapsed * left / self._percent)
+        return (round(min(guesses), 1), round(max(guesses), 1))

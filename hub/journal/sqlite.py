@@ -1,0 +1,212 @@
+"""The journal in one SQLite file: WAL mode, one connection that writes, one that reads."""
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from hub.core import ids
+from hub.core.errors import BadRequest, HubError, JournalUnavailable
+from hub.core.events import Event
+from hub.core.job import JobState
+from hub.core.ports import Batch, EventFilter, JobFilter, Opened, Page, Project
+from hub.journal import queries
+
+SQL = queries.load()
+KEYS_KEPT_MS = 24 * 3600 * 1000
+"""An Idempotency-Key is remembered for a day."""
+AFTER_ALL = "~"
+"""Sorts after every job id."""
+
+
+class JournalTooNew(HubError):
+    """This data folder was written by a newer Progress Hub; start that one, or use another data folder."""
+
+    code = "journal_too_new"
+
+
+class SqliteJournal:
+    def __init__(self, path: Path, *, durable_power: bool = False) -> None:
+        """`durable_power`: each commit waits for the disk (`synchronous=FULL`), not only for the system's cache."""
+        self._path = path
+        self._synchronous = "FULL" if durable_power else "NORMAL"
+        self._recent_jobs = 10
+        self._turn = asyncio.Lock()  # transactions on the one writing connection follow each other
+        self._writer: aiosqlite.Connection | None = None
+        self._reader: aiosqlite.Connection | None = None
+
+    async def open(self, *, recent_jobs: int) -> str:
+        self._recent_jobs = recent_jobs
+        with _translated():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = await aiosqlite.connect(self._path, isolation_level=None)
+            await self._writer.execute("PRAGMA journal_mode=WAL")
+            await self._writer.execute(f"PRAGMA synchronous={self._synchronous}")
+            await self._writer.execute("PRAGMA foreign_keys=ON")
+            await self._migrate()
+            self._reader = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
+        row = await self._one("read_epoch")
+        if row is not None:
+            return str(row[0])
+        epoch = ids.token()
+        async with self._transaction() as db:
+            await db.execute(SQL["write_epoch"], (epoch,))
+        return epoch
+
+    async def close(self) -> None:
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                await connection.close()
+        self._reader = self._writer = None
+
+    async def projects(self) -> list[Opened]:
+        live: dict[str, list[JobState]] = {}
+        for row in await self._all("live_jobs"):
+            job = _job(row[0])
+            live.setdefault(job.project, []).append(job)
+        opened = []
+        for id_, name, url, path, created, reserved, floor in await self._all("projects"):
+            recent = [_job(row[0]) for row in await self._all("recent_jobs", id_, self._recent_jobs)]
+            jobs = sorted([*live.get(id_, []), *recent], key=lambda job: job.id)
+            project = Project(id=id_, name=name, url=url, path=path, created=created)
+            opened.append(Opened(project=project, head=reserved, floor=floor, jobs=tuple(jobs)))
+        return opened
+
+    async def add_project(self, project: Project) -> Opened:
+        async with self._transaction() as db:
+            await db.execute(SQL["add_numbers"], (project.id,))
+            await db.execute(SQL["add_project"], (project.id, project.name, project.url, project.path, project.created))
+            cursor = await db.execute(SQL["read_numbers"], (project.id,))
+            row = await cursor.fetchone()
+        assert row is not None
+        return Opened(project=project, head=row[0], floor=row[1], jobs=())
+
+    async def delete_project(self, project: str) -> None:
+        async with self._transaction() as db:
+            await db.execute(SQL["delete_project"], (project,))
+
+    async def commit(self, batch: Batch) -> None:
+        events = [
+            (event.project, event.seq, event.at, event.job, event.body.type, _dump(event.to_wire()))
+            for event in batch.events
+        ]
+        jobs = [(job.id, job.project, job.kind, job.state.value, _dump(job.to_row())) for job in batch.jobs]
+        async with self._transaction() as db:
+            await db.executemany(SQL["reserve"], [(reserved, project) for project, reserved in batch.reserved.items()])
+            await db.executemany(SQL["put_job"], jobs)
+            await db.executemany(SQL["add_event"], events)
+
+    async def prune(self, *, events: int, before_ms: int) -> dict[str, int]:
+        floors: dict[str, int] = {}
+        async with self._transaction() as db:
+            cursor = await db.execute(SQL["prunable"], (events, before_ms))
+            floors = {project: upto for project, upto in await cursor.fetchall() if upto}
+            await db.executemany(SQL["prune"], list(floors.items()))
+            await db.executemany(SQL["raise_floor"], [(upto, project) for project, upto in floors.items()])
+        return floors
+
+    async def events(self, project: str, after: int, upto: int, limit: int, job: str | None = None) -> list[Event]:
+        return [_event(row[0]) for row in await self._all("events", project, after, upto, job, limit)]
+
+    async def history(self, wanted: EventFilter, limit: int, cursor: str | None) -> Page[Event]:
+        before = _number(cursor) if cursor is not None else 1 << 62
+        rows = await self._all("history", wanted.project, wanted.job, wanted.type, before, limit + 1)
+        total = await self._one("count_history", wanted.project, wanted.job, wanted.type)
+        more = len(rows) > limit
+        items = tuple(_event(row[1]) for row in rows[:limit])
+        return Page(items=items, total=total[0] if total else 0, next=str(rows[limit - 1][0]) if more else None)
+
+    async def jobs(self, wanted: JobFilter, limit: int, cursor: str | None) -> Page[JobState]:
+        state = wanted.state.value if wanted.state else None
+        rows = await self._all("jobs", wanted.project, wanted.kind, state, cursor or AFTER_ALL, limit + 1)
+        total = await self._one("count_jobs", wanted.project, wanted.kind, state)
+        more = len(rows) > limit
+        items = tuple(_job(row[1]) for row in rows[:limit])
+        return Page(items=items, total=total[0] if total else 0, next=rows[limit - 1][0] if more else None)
+
+    async def job(self, job: str) -> JobState | None:
+        row = await self._one("job", job)
+        return _job(row[0]) if row else None
+
+    async def recall(self, key: str) -> tuple[str, str] | None:
+        row = await self._one("recall", key)
+        return (row[0], row[1]) if row else None
+
+    async def remember(self, key: str, fingerprint: str, job: str, at_ms: int) -> None:
+        async with self._transaction() as db:
+            await db.execute(SQL["forget_keys"], (at_ms - KEYS_KEPT_MS,))
+            await db.execute(SQL["remember"], (key, fingerprint, job, at_ms))
+
+    async def _migrate(self) -> None:
+        assert self._writer is not None
+        cursor = await self._writer.execute("PRAGMA user_version")
+        row = await cursor.fetchone()
+        version = row[0] if row else 0
+        scripts = queries.migrations()
+        if version > scripts[-1][0]:
+            raise JournalTooNew
+        for number, script in scripts:
+            if number > version:
+                await self._writer.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[aiosqlite.Connection]:
+        async with self._turn:
+            with _translated():
+                async with self._begun() as db:
+                    yield db
+
+    @contextlib.asynccontextmanager
+    async def _begun(self) -> AsyncIterator[aiosqlite.Connection]:
+        if self._writer is None:
+            raise JournalUnavailable("The journal is closed.")
+        await self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._writer
+            await self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                await self._writer.execute("ROLLBACK")
+            raise
+
+    async def _all(self, name: str, *values: Any) -> list[Any]:
+        with _translated():
+            if self._reader is None:
+                raise JournalUnavailable("The journal is closed.")
+            return list(await self._reader.execute_fetchall(SQL[name], values))
+
+    async def _one(self, name: str, *values: Any) -> Any:
+        rows: Iterable[Any] = await self._all(name, *values)
+        return next(iter(rows), None)
+
+
+@contextlib.contextmanager
+def _translated() -> Any:
+    """SQLite's errors as the journal's own: a full disk, a lock or a lost file is a state, not a crash."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as exc:
+        raise JournalUnavailable(f"The journal cannot be used just now: {exc}") from exc
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _event(text: str) -> Event:
+    return Event.from_wire(json.loads(text))
+
+
+def _job(text: str) -> JobState:
+    return JobState.from_row(json.loads(text))
+
+
+def _number(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise BadRequest("That cursor is not one a page of this list gave out.")
+    return int(cursor)

@@ -1,0 +1,82 @@
+"""The one task that makes the ledger durable: group commit of whatever waits, and a loud state when it can't."""
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from hub.core.errors import JournalUnavailable
+from hub.core.ledger import Ledger
+from hub.core.ports import Batch, Journal
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 1.0
+"""Changed progress that nobody waits for is written this often."""
+RETRY_S = 0.5
+
+
+class Writer:
+    """Owns the order "take, commit, tell". `run` is its task; `stop` ends it with everything written."""
+
+    def __init__(self, ledger: Ledger, journal: Journal) -> None:
+        self._ledger = ledger
+        self._journal = journal
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._turn: asyncio.Future[None] | None = None
+        self.failing_since: float | None = None
+        """Monotonic seconds; None while all is well."""
+        self.failure = ""
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def durable(self) -> None:
+        """Wait until everything published so far is in the journal. Cancelling is safe."""
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().create_future()
+        self.wake()
+        await asyncio.shield(self._turn)
+
+    async def run(self) -> None:
+        while not self._stopping:
+            if not self._ledger.is_urgent and self._turn is None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), IDLE_S)
+            self._wake.clear()
+            await self._commit_what_waits()
+        await self._commit_what_waits()
+
+    async def stop(self) -> None:
+        """Have `run` write what is left and return."""
+        self._stopping = True
+        self.wake()
+
+    async def _commit_what_waits(self) -> None:
+        batch = self._ledger.take()
+        turn, self._turn = self._turn, None
+        if batch is not None:
+            await self._commit(batch)
+        if turn is not None and not turn.done():
+            turn.set_result(None)
+
+    async def _commit(self, batch: Batch) -> None:
+        """Until it is done, however long the disk is full: nothing after it may be told before it."""
+        while True:
+            try:
+                await self._journal.commit(batch)
+            except JournalUnavailable as exc:
+                if self.failing_since is None:
+                    self.failing_since = time.monotonic()
+                    log.exception("the journal cannot be written", extra={"action": "journal_failing"})
+                self.failure = exc.message
+                if self._stopping:
+                    raise
+                await asyncio.sleep(RETRY_S)
+                continue
+            break
+        if self.failing_since is not None:
+            log.warning("the journal is written again", extra={"action": "journal_recovered"})
+            self.failing_since, self.failure = None, ""
+        self._ledger.commit(batch)

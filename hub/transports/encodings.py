@@ -1,0 +1,46 @@
+"""How messages become bytes on each transport. Pure."""
+
+import json
+from collections.abc import Sequence
+
+from hub.core.messages import Message
+from hub.core.ports import Encoding
+
+
+def text(message: Message) -> str:
+    """The message as one line of JSON."""
+    return json.dumps(message.to_wire(), ensure_ascii=False, separators=(",", ":"))
+
+
+def ws_frame(payload: bytes, opcode: int = 0x1) -> bytes:
+    """One unmasked, unfragmented frame as a server sends it (RFC 6455, 5.2); text by default."""
+    size = len(payload)
+    if size < 126:
+        head = bytes((0x80 | opcode, size))
+    elif size < 1 << 16:
+        head = bytes((0x80 | opcode, 126)) + size.to_bytes(2)
+    else:
+        head = bytes((0x80 | opcode, 127)) + size.to_bytes(8)
+    return head + payload
+
+
+def _ws(message: Message, cursor: str | None) -> bytes:
+    return ws_frame(text(message).encode())
+
+
+def sse_event(message: Message, cursor: str | None) -> bytes:
+    """One unnamed event; `id` only where the cursor moves, so that a heartbeat never moves it back."""
+    head = f"id: {cursor}\n" if cursor is not None else ""
+    return f"{head}data: {text(message)}\n\n".encode()
+
+
+def http_chunk(pieces: Sequence[bytes]) -> bytes:
+    """Everything as one chunk of a chunked body (RFC 9112, 7.1)."""
+    data = b"".join(pieces)
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+WS = Encoding("ws", _ws)
+SSE = Encoding("sse", sse_event, http_chunk)
+SSE_PLAIN = Encoding("sse-plain", sse_event)
+"""For HTTP/1.0, which knows no chunks: the body ends where the connection does."""

@@ -1,0 +1,118 @@
+"""Polling and long polling: finite answers, which pass every proxy. The ETag is the cursor."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from hub.core.channel import Behind, Resumed
+from hub.core.cohorts import View
+from hub.core.events import Event, Position, State
+from hub.core.messages import Merged, Message, Reset, Snapshot
+from hub.transports.ask import MAX_WAIT_S, Ask, seconds
+from hub.transports.encodings import SSE
+from hub.transports.sse import has_nothing_left
+from hub.transports.stream import Delivery, read_page, watched_end
+
+RUNNING_S, WAITING_S, IDLE_S = 1, 2, 10
+"""`Retry-After` while something moves, while something waits, and when nothing does."""
+
+
+async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.Response:
+    """One answer that is enough to be right: a snapshot, or what came after the cursor. Raises NotFound, BadRequest."""
+    wait_s = seconds(request.query, "wait", MAX_WAIT_S)
+    tag = etag_cursor(request.headers.get("If-None-Match"))
+    cursor = ask.cursor or tag
+    deadline = asyncio.get_running_loop().time() + wait_s
+    while True:
+        changed = asyncio.Event()
+        stop = delivery.tracker.wait(ask.project, view_of(ask), changed.set)
+        try:
+            messages, now = await look(delivery, ask, cursor)
+            left_s = deadline - asyncio.get_running_loop().time()
+            if messages or left_s <= 0 or await has_nothing_left(delivery, ask):
+                break
+            try:
+                async with asyncio.timeout(left_s):
+                    await changed.wait()
+            except TimeoutError:
+                deadline = 0.0
+        finally:
+            stop()
+    headers = {
+        "ETag": f'"{now}"',
+        "Cache-Control": "no-store",
+        "Retry-After": str(retry_after(delivery, ask)),
+        "Vary": "Accept",
+    }
+    if tag is not None and tag == now and not messages:
+        return web.Response(status=304, headers=headers)
+    text = json.dumps(answer(messages, now), ensure_ascii=False, separators=(",", ":"))
+    return web.Response(text=text, content_type="application/json", headers=headers)
+
+
+def view_of(ask: Ask) -> View:
+    return ask.key(SSE, closes=False).view
+
+
+async def look(delivery: Delivery, ask: Ask, cursor: str | None) -> tuple[Sequence[Message], str]:
+    """What there is after `cursor`, and the cursor after that."""
+    if ask.project is None:
+        return look_at_feed(delivery, cursor)
+    project, view, tracker = ask.project, view_of(ask), delivery.tracker
+    ended = await watched_end(delivery, project, view)
+    channel = tracker.channel(project)
+    if cursor is None:
+        return channel.snapshot(view, ended).messages, str(channel.position)
+    since, covered = Position.parse(cursor), 0
+    while True:
+        step = tracker.channel(project).resume(since, view, covered=covered, ended=ended)
+        if isinstance(step, Resumed):
+            return step.messages, f"{tracker.epoch}-{step.told[project]}"
+        assert isinstance(step, Behind)
+        assert since is not None
+        found, covered, resumed = await read_page(delivery.journal, tracker, project, since.seq, step, view)
+        if found:
+            return resumed.messages, f"{tracker.epoch}-{resumed.told[project]}"
+
+
+def look_at_feed(delivery: Delivery, cursor: str | None) -> tuple[Sequence[Message], str]:
+    now = str(delivery.tracker.feed_position)
+    if cursor == now:
+        return [], now
+    return delivery.tracker.feed_snapshot().messages, now
+
+
+def answer(messages: Sequence[Message], cursor: str) -> dict[str, Any]:
+    """The JSON body. `merged` is how many numbers up to the cursor were merged into what is here."""
+    body: dict[str, Any] = {"cursor": cursor, "events": []}
+    for message in messages:
+        if isinstance(message, Event):
+            body["events"].append(message.to_wire())
+        elif isinstance(message, Snapshot):
+            body["snapshot"] = message.to_wire()
+        elif isinstance(message, Reset):
+            body["reset"] = message.to_wire()
+        elif isinstance(message, Merged):
+            body["merged"] = body.get("merged", 0) + message.count
+    return body
+
+
+def etag_cursor(header: str | None) -> str | None:
+    """The cursor in an `If-None-Match`: the first tag, weak or strong."""
+    if not header:
+        return None
+    return header.split(",")[0].strip().removeprefix("W/").strip('"') or None
+
+
+def retry_after(delivery: Delivery, ask: Ask) -> int:
+    """Whole seconds until asking again is worth it."""
+    if ask.project is None:
+        states = delivery.tracker.live_states()
+    else:
+        states = {job.state for job in delivery.tracker.channel(ask.project).jobs.values() if not job.state.is_end}
+    if states & {State.RUNNING, State.CANCELLING}:
+        return RUNNING_S
+    return WAITING_S if states else IDLE_S

@@ -1,0 +1,94 @@
+"""Server-sent events (HTML standard, 9.2): a stream that passes as a slow download."""
+
+import asyncio
+
+from aiohttp import HttpVersion11, web
+
+from hub.core.errors import EndReason
+from hub.core.events import Position
+from hub.transports.ask import Ask
+from hub.transports.encodings import SSE, SSE_PLAIN
+from hub.transports.stream import Delivery, SocketOutlet, follow, prepare_socket, watched_end
+
+RETRY = b"retry: 2000\n\n"
+"""How long a browser's own EventSource waits before it comes back, in milliseconds."""
+HEADERS = {
+    # Exactly this: some proxies stop recognising the stream when a charset follows.
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",
+}
+LAST_BYTES_S = 2.0
+"""Longest wait for a peer to take the end of its stream."""
+
+
+async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.StreamResponse:
+    """Stream until the watcher leaves, the hub ends it, or a watched `?job=` has ended. Raises NotFound."""
+    if await has_nothing_left(delivery, ask):
+        return web.Response(status=204)
+    chunked = request.version >= HttpVersion11
+    response = web.StreamResponse(headers=HEADERS)
+    if chunked:
+        response.enable_chunked_encoding()
+    else:
+        response.force_close()
+    await response.prepare(request)
+    encoding = SSE if chunked else SSE_PLAIN
+    ended: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
+
+    def on_end(reason: EndReason) -> None:
+        if not ended.done():
+            ended.set_result(reason)
+
+    outlet = SocketOutlet(prepare_socket(request, delivery), encoding, on_end)
+    tracker = delivery.tracker
+    tracker.attach(outlet, "sse")
+    try:
+        outlet.write(encoding.frame([RETRY, encoding.encode(delivery.hello(), None)]))
+        key = ask.key(encoding, closes=True)
+        await follow(delivery, outlet, ask.project, ask.cursor, key)
+        if await has_ended(delivery, ask):
+            outlet.end(EndReason.DONE)
+        await ended
+        await close(request, response)
+    except ConnectionError:
+        pass  # the watcher left: nobody to tell
+    finally:
+        tracker.detach(outlet)
+    return response
+
+
+async def close(request: web.Request, response: web.StreamResponse) -> None:
+    """Finish the body; a peer that does not take it loses the connection."""
+    try:
+        async with asyncio.timeout(LAST_BYTES_S):
+            await response.write_eof()
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+
+
+async def has_ended(delivery: Delivery, ask: Ask) -> bool:
+    """Has the watched job ended, so that the stream has nothing to wait for?"""
+    if ask.job is None or ask.project is None:
+        return False
+    view = ask.key(SSE, closes=True).view
+    job = delivery.tracker.job(ask.project, ask.job) or await watched_end(delivery, ask.project, view)
+    return job is not None and job.state.is_end
+
+
+async def has_nothing_left(delivery: Delivery, ask: Ask) -> bool:
+    """Does the cursor already stand at or after the watched job's end?"""
+    if ask.project is None or ask.job is None or ask.cursor is None:
+        return False
+    since = Position.parse(ask.cursor)
+    view = ask.key(SSE, closes=True).view
+    job = delivery.tracker.job(ask.project, ask.job) or await watched_end(delivery, ask.project, view)
+    head = delivery.tracker.channel(ask.project).position
+    return (
+        job is not None
+        and job.state.is_end
+        and since is not None
+        and since.epoch == head.epoch
+        and job.seq <= since.seq <= head.seq
+    )

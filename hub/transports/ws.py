@@ -1,0 +1,145 @@
+"""WebSocket: one connection that follows any number of projects."""
+
+import asyncio
+import json
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from hub.core.cohorts import Subscription
+from hub.core.errors import BadRequest, EndReason, HubError
+from hub.transports.ask import Ask, cadence
+from hub.transports.encodings import WS, ws_frame
+from hub.transports.stream import Delivery, SocketOutlet, follow, prepare_socket
+
+CLOSE_CODES = {
+    EndReason.DONE: 1000,
+    EndReason.RESTARTING: 4000,
+    EndReason.TOO_SLOW: 4001,
+    EndReason.LOST_POSITION: 4002,
+    EndReason.UNAUTHORISED: 4500,
+    EndReason.FORBIDDEN: 4501,
+    EndReason.BAD_REQUEST: 4502,
+    EndReason.GONE: 4503,
+}
+"""4000-4499: come back with the cursor. 4500-4999: stay away."""
+CLOSE_S = 2.0
+"""Longest wait for the peer's half of the closing handshake."""
+
+
+async def serve_ws(request: web.Request, delivery: Delivery, ask: Ask) -> web.WebSocketResponse:
+    """Talk until either side ends it. Raises NotFound before the upgrade, so a wrong address is a plain 404."""
+    if ask.project is not None:
+        delivery.tracker.channel(ask.project)
+    socket = web.WebSocketResponse(compress=False, max_msg_size=delivery.max_frame_bytes, timeout=CLOSE_S)
+    await socket.prepare(request)
+    conversation = Conversation(request, socket, delivery)
+    try:
+        await conversation.run(ask)
+    except ConnectionError:
+        pass  # the watcher left: nobody to tell
+    finally:
+        conversation.close()
+    return socket
+
+
+class Conversation:
+    """One open WebSocket: its outlet, its subscriptions by project, and its client's requests."""
+
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._socket = socket
+        self._transport = prepare_socket(request, delivery)
+        self._outlet = SocketOutlet(self._transport, WS, self._on_end)
+        self._subscriptions: dict[str | None, Subscription] = {}
+        self._ending: asyncio.Task[None] | None = None
+        delivery.tracker.attach(self._outlet, "ws")
+
+    async def run(self, ask: Ask) -> None:
+        self._outlet.send([self._delivery.hello()], "")
+        await self._subscribe(ask)
+        async for message in self._socket:
+            if message.type is WSMsgType.TEXT:
+                await self._answer(message.data)
+            elif message.type is WSMsgType.BINARY:
+                self._outlet.end(EndReason.BAD_REQUEST)
+        if self._ending is not None:
+            await self._ending
+
+    def close(self) -> None:
+        self._delivery.tracker.detach(self._outlet)
+
+    def _on_end(self, reason: EndReason) -> None:
+        self._ending = asyncio.get_running_loop().create_task(self._end(reason))
+
+    async def _end(self, reason: EndReason) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._socket.close(code=CLOSE_CODES[reason], message=reason.word.encode())
+        except (TimeoutError, ConnectionError):
+            self._transport.abort()
+
+    async def _answer(self, text: str) -> None:
+        request_id = None
+        try:
+            frame = parse(text)
+            request_id = frame.get("id")
+            await self._do(frame)
+        except HubError as exc:
+            self._say({"type": "error", "id": request_id, **exc.to_wire()})
+
+    async def _do(self, frame: dict[str, Any]) -> None:
+        match frame.get("op"):
+            case "subscribe":
+                ask = read_subscribe(frame)
+                await self._subscribe(ask)
+                self._say({"type": "subscribed", "id": frame.get("id"), "project": ask.project})
+            case "unsubscribe":
+                subscription = self._subscriptions.pop(frame.get("project"), None)
+                if subscription is not None:
+                    self._delivery.tracker.leave(self._outlet, subscription)
+                self._say({"type": "unsubscribed", "id": frame.get("id"), "project": frame.get("project")})
+            case "ping":
+                self._say({"type": "pong", "id": frame.get("id"), "server_ms": self._delivery.now_ms()})
+            case other:
+                raise BadRequest(f"There is no op {other!r}; there are subscribe, unsubscribe and ping.")
+
+    async def _subscribe(self, ask: Ask) -> None:
+        """Follow `ask.project`, anew if it was followed already."""
+        old = self._subscriptions.pop(ask.project, None)
+        if old is not None:
+            self._delivery.tracker.leave(self._outlet, old)
+        if len(self._subscriptions) >= self._delivery.max_subscriptions:
+            raise BadRequest(
+                f"One connection follows at most {self._delivery.max_subscriptions} projects; open another, or poll.",
+                code="too_many_subscriptions",
+            )
+        key = ask.key(WS, closes=False)
+        subscription = await follow(self._delivery, self._outlet, ask.project, ask.cursor, key)
+        self._subscriptions[ask.project] = subscription
+
+    def _say(self, answer: dict[str, Any]) -> None:
+        self._outlet.write(ws_frame(json.dumps(answer, separators=(",", ":")).encode()))
+
+
+def parse(text: str) -> dict[str, Any]:
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise BadRequest("A frame must be one JSON object.") from exc
+    if not isinstance(frame, dict):
+        raise BadRequest("A frame must be one JSON object.")
+    return frame
+
+
+def read_subscribe(frame: dict[str, Any]) -> Ask:
+    """Raises BadRequest."""
+    project, since, job = frame.get("project"), frame.get("since"), frame.get("job")
+    interval, logs = frame.get("min_interval_ms", 0), frame.get("logs", True)
+    if not all(value is None or isinstance(value, str) for value in (project, since, job)):
+        raise BadRequest("project, since and job must be texts.")
+    if type(interval) is not int or not 0 <= interval <= 60_000:
+        raise BadRequest("min_interval_ms must be a whole number from 0 to 60000.")
+    if type(logs) is not bool:
+        raise BadRequest("logs must be true or false.")
+    return Ask(project=project, cursor=since, cadence_ms=cadence(interval), job=job, logs=logs and project is not None)
