@@ -39,13 +39,12 @@ class Ledger:
         self,
         *,
         share: Callable[[Sequence[Event]], None],
-        wake: Callable[[], None],
         now_ms: Callable[[], int],
         redactor: Redactor,
     ) -> None:
-        """`share` gets what may be told; `wake` is called whenever something waits for a commit."""
+        """`share` gets what may be told."""
         self._share = share
-        self._wake = wake
+        self._wake: Callable[[], None] = lambda: None
         self._now_ms = now_ms
         self._redactor = redactor
         self._lines: dict[str, Line] = {}
@@ -54,6 +53,10 @@ class Ledger:
         self._uncommitted: list[Event] = []
         self._changed: dict[str, JobState] = {}
         self._reserving: dict[str, int] = {}
+
+    def on_waiting(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called whenever something waits for a commit."""
+        self._wake = wake
 
     def open_project(self, project: str, head: int, jobs: Sequence[JobState] = ()) -> None:
         self._lines[project] = Line(head)

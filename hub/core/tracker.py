@@ -76,6 +76,9 @@ class Tracker:
         if channel := self._channels.get(project):
             channel.floor = max(channel.floor, floor)
 
+    def has(self, project: str) -> bool:
+        return project in self._channels
+
     def channel(self, project: str) -> Channel:
         """Raises NotFound."""
         channel = self._channels.get(project)

@@ -11,7 +11,7 @@ from hub.core.ports import Batch, Journal
 
 log = logging.getLogger(__name__)
 
-IDLE_S = 1.0
+IDLE_S = 0.25
 """Changed progress that nobody waits for is written this often."""
 RETRY_S = 0.5
 

@@ -1,0 +1,5 @@
+"""The command line: `progress-hub`."""
+
+from hub.cli.main import main
+
+__all__ = ["main"]

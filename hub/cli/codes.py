@@ -1,0 +1,22 @@
+"""Exit codes: how the job ended, or why there was none."""
+
+from hub.core.events import State
+
+SUCCEEDED, FAILED, USAGE, CANCELLED, INTERRUPTED, UNREACHABLE, LEFT = 0, 1, 2, 3, 4, 5, 130
+
+OF_STATE = {
+    State.SUCCEEDED: SUCCEEDED,
+    State.FAILED: FAILED,
+    State.CANCELLED: CANCELLED,
+    State.INTERRUPTED: INTERRUPTED,
+}
+
+HELP = """\
+exit codes:
+  0    the job succeeded
+  1    the job failed
+  2    wrong usage, or the hub refused the request
+  3    the job was cancelled
+  4    the job was interrupted: the hub stopped under it
+  5    no hub answers
+  130  Ctrl-C; the job goes on"""

@@ -1,0 +1,194 @@
+"""Commands and their options; what `--help` teaches."""
+
+import argparse
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import hub
+from hub.cli import codes, jobs
+from hub.client import DEFAULT_URL
+from hub.settings import Settings, SettingsError, parse
+
+ABOUT = "A self-hosted hub that runs long repository jobs and shows every watcher the truth about them, live."
+
+ENVIRONMENT = f"""\
+environment:
+  HUB_URL     the hub that commands talk to (default {DEFAULT_URL})
+  HUB_CONFIG  a TOML file with settings for `serve`
+  HUB_...     any setting of `serve`, such as HUB_PORT
+  NO_COLOR    no colors"""
+
+EXAMPLES = f"""\
+examples:
+  progress-hub serve --demo                        start a hub with something to look at
+  progress-hub clone https://example.org/repo.git  clone on the hub, and watch
+  progress-hub clone --detach --depth 1 URL        start it, and leave
+  progress-hub clone --token-env TOKEN URL         the token is in the environment variable TOKEN
+  progress-hub watch repo                          a project's newest job, or the first to come
+  progress-hub jobs --json                         what ran and runs, one JSON object a line
+
+{codes.HELP}
+
+{ENVIRONMENT}"""
+
+SERVE_EXAMPLES = """\
+Every setting is a flag here, HUB_NAME in the environment, and name = value in the config file (TOML); the first of
+these that is given counts.
+
+The hub has no sign-in yet and listens on loopback only. To let others reach it, put a reverse proxy with sign-in in
+front of it, and tell the hub under which name it is asked: --allowed-hosts hub.example.org
+
+examples:
+  progress-hub serve
+  progress-hub serve --demo --open
+  progress-hub serve --port 9000 --data-dir /srv/hub
+  progress-hub serve --roots /srv/git:/home/me/code --allow-networks 10.0.0.0/8"""
+
+CLONE_EXAMPLES = f"""\
+Ctrl-C leaves the job running on the hub. Secrets are never arguments: others could read them in the process list. When
+the repository wants credentials and this is a terminal, you are asked for them.
+
+examples:
+  progress-hub clone https://example.org/repo.git
+  progress-hub clone --branch main --depth 1 https://example.org/repo.git
+  progress-hub clone --token-env TOKEN https://example.org/private.git
+  pass show git/token | progress-hub clone --token-stdin https://example.org/private.git
+  progress-hub clone --ssh-key ~/.ssh/deploy git@example.org:private.git
+
+{codes.HELP}"""
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="progress-hub", description=ABOUT, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.add_argument("--version", action="version", version=f"progress-hub {hub.__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_serve(commands)
+    _add_clone(commands)
+
+    watch = _command(commands, "watch", "Watch a job until it ends", jobs.watch, codes.HELP)
+    watch.add_argument("what", metavar="PROJECT|JOB", help="a project's newest job, or the first to come; or a job")
+    _add_output(watch)
+
+    cancel = _command(commands, "cancel", "Ask a job to stop", jobs.cancel)
+    cancel.add_argument("what", metavar="PROJECT|JOB", help="a project's newest job, or a job")
+    _add_output(cancel, draws=False)
+
+    retry = _command(commands, "retry", "Run an ended job again, and watch", jobs.retry, codes.HELP)
+    retry.add_argument("what", metavar="PROJECT|JOB", help="a project's newest job, or a job")
+    _add_credentials(retry)
+    _add_output(retry, detach=True)
+
+    listing = _command(commands, "jobs", "List jobs, newest first", jobs.listing)
+    listing.add_argument("--project", help="only of this project")
+    listing.add_argument("--kind", help="only of this kind")
+    listing.add_argument("--state", help="only in this state, such as running or failed")
+    listing.add_argument("--limit", type=int, default=20, help="at most so many (default 20)")
+    _add_output(listing, draws=False)
+
+    _command(commands, "version", "Print the version", _version)
+    return top
+
+
+def _command(commands: Any, name: str, about: str, run: Any, epilog: str = "") -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=about, description=about + ".", epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_serve(commands: Any) -> None:
+    serve = _command(commands, "serve", "Start a hub", _serve, SERVE_EXAMPLES)
+    serve.add_argument("--demo", action="store_true", help="bring a repository of its own, and clone it slowly")
+    serve.add_argument("--open", action="store_true", help="open the page in a browser")
+    serve.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings (HUB_CONFIG)")
+    settings = serve.add_argument_group("settings")
+    for field in dataclasses.fields(Settings):
+        flag = f"--{field.name.replace('_', '-')}"
+        about = described(field).replace("%", "%%")
+        if isinstance(field.default, bool):
+            settings.add_argument(flag, dest=field.name, action=argparse.BooleanOptionalAction, help=about)
+        else:
+            settings.add_argument(flag, dest=field.name, type=_value(field, flag), metavar=_metavar(field), help=about)
+
+
+def _add_clone(commands: Any) -> None:
+    clone = _command(commands, "clone", "Clone a repository on the hub, and watch", jobs.clone, CLONE_EXAMPLES)
+    clone.add_argument("url", metavar="URL", help="where git would clone from; again: fetch what is new")
+    clone.add_argument("--name", help="the project's name (default: from the URL)")
+    clone.add_argument("--id", help="the project's id, as it stands in URLs (default: from the name)")
+    clone.add_argument("--depth", type=_depth, metavar="N", help="only the newest N commits")
+    clone.add_argument("--branch", help="the branch to check out, instead of the repository's own choice")
+    clone.add_argument("--bare", action="store_true", help="no files, only the repository")
+    clone.add_argument("--submodules", action="store_true", help="submodules, too")
+    clone.add_argument(
+        "--engine", choices=("auto", "git", "libgit2"), default="auto", help="what does the work (default: auto)"
+    )
+    _add_credentials(clone)
+    _add_output(clone, detach=True)
+
+
+def _add_credentials(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("credentials")
+    source = group.add_mutually_exclusive_group()
+    source.add_argument("--token-env", metavar="VAR", help="environment variable that holds the token or password")
+    source.add_argument("--token-stdin", action="store_true", help="read the token or password from standard input")
+    group.add_argument("--username", metavar="NAME", help="what is given is this user's password, rather than a token")
+    group.add_argument("--ssh-key", type=Path, metavar="FILE", help="private key; what is given is then its passphrase")
+
+
+def _add_output(command: argparse.ArgumentParser, *, draws: bool = True, detach: bool = False) -> None:
+    default = os.environ.get("HUB_URL") or DEFAULT_URL
+    command.add_argument("--hub", metavar="URL", default=default, help=f"the hub to talk to (HUB_URL; now {default})")
+    about = "one JSON object a line: every message as it comes" if draws else "one JSON object a line"
+    command.add_argument("--json", action="store_true", help=about)
+    if detach:
+        command.add_argument("--detach", action="store_true", help="start it, print its id, and leave")
+
+
+def described(field: "dataclasses.Field[Any]") -> str:
+    """Help with the default, as the flags and the README's table show it."""
+    default = field.default
+    if isinstance(default, bool):
+        shown = "on" if default else "off"
+    else:
+        shown = ", ".join(default) if isinstance(default, tuple) else str(default)
+    unit = f" {field.metadata['unit']}" if field.metadata["unit"] else ""
+    return f"{field.metadata['help']} (default {shown}{unit})" if shown else field.metadata["help"]
+
+
+def _metavar(field: "dataclasses.Field[Any]") -> str:
+    if isinstance(field.default, tuple):
+        return f"A{os.pathsep}B" if field.name == "roots" else "A,B"
+    return "N" if isinstance(field.default, int | float) else "TEXT"
+
+
+def _value(field: "dataclasses.Field[Any]", flag: str) -> Any:
+    def value(text: str) -> Any:
+        try:
+            return parse(field, text, flag)
+        except SettingsError as exc:
+            raise argparse.ArgumentTypeError(str(exc)) from exc
+
+    return value
+
+
+def _depth(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from hub.cli.serving import serve  # noqa: PLC0415 - only this command needs the whole hub, and its start-up time
+
+    return serve(options)
+
+
+def _version(options: argparse.Namespace) -> int:
+    print(f"progress-hub {hub.__version__}")
+    return codes.SUCCEEDED

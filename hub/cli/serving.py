@@ -1,0 +1,94 @@
+"""`progress-hub serve`: settings in, a listening hub out, and the demo beside it if asked for."""
+
+import argparse
+import asyncio
+import dataclasses
+import errno
+import logging
+import os
+import sys
+import webbrowser
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import hub
+from hub.cli import codes
+from hub.client import Hub, HubRefused
+from hub.demo import Demo
+from hub.settings import Settings
+from hub.web.server import serve as serve_hub
+
+try:
+    import uvloop
+except ImportError:  # the `fast` extra was not installed, or there is no uvloop for this platform
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+else:
+    new_event_loop = uvloop.new_event_loop
+
+
+log = logging.getLogger("hub.demo")
+
+
+def serve(options: argparse.Namespace) -> int:
+    settings = read_settings(options)
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(_serve(settings, demo=options.demo, open_page=options.open))
+    except OSError as exc:
+        if exc.errno != errno.EADDRINUSE:
+            raise
+        sys.stderr.write(
+            f"progress-hub: Something listens on {settings.host}:{settings.port} already. Is it another hub? "
+            "Stop it, or take another port: --port 8471, or --port 0 for any that is free.\n"
+        )
+        return codes.FAILED
+    return codes.SUCCEEDED
+
+
+def read_settings(options: argparse.Namespace) -> Settings:
+    """Raises SettingsError."""
+    config = options.config or (Path(named) if (named := os.environ.get("HUB_CONFIG")) else None)
+    flags = {field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)}
+    return Settings.read(flags, config=config)
+
+
+async def _serve(settings: Settings, *, demo: bool, open_page: bool) -> None:
+    async with AsyncExitStack() as stack:
+        show: Demo | None = None
+        if demo:
+            show = await stack.enter_async_context(Demo(settings.data_path / "demo"))
+            settings = dataclasses.replace(
+                settings,
+                roots=(*settings.roots, *show.roots),
+                allow_networks=(*settings.allow_networks, *show.networks),
+            )
+
+        async def ready(base: str) -> None:
+            _say(f"Progress Hub {hub.__version__} is at {base} - open it in a browser; Ctrl-C stops it.")
+            if open_page:
+                await asyncio.to_thread(webbrowser.open, base)
+            if show:
+                await _start_demo(show, base)
+
+        await serve_hub(settings, on_ready=ready)
+
+
+async def _start_demo(demo: Demo, base: str) -> None:
+    """A hub whose demo fails is still a hub, so this tells what went wrong and no more."""
+    try:
+        url = await demo.ready()
+        async with Hub(base) as client:
+            project = await client.create_project(url=url, name="demo")
+            job = await client.start(project["id"], "clone")
+    except HubRefused as refused:
+        if refused.narrow_code != "already_running":
+            log.warning("The demo could not start: %s", refused)
+    except Exception:
+        log.exception("The demo could not start")
+    else:
+        _say(f"The demo clones {url}, slowly on purpose. In another terminal: progress-hub watch {job['project']}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # a pipe would keep it until the hub ends

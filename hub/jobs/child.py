@@ -1,0 +1,156 @@
+"""The process that a job runs in: `python -m hub.jobs.child`.
+
+It is told one task on standard input and reports on standard output, a JSON object a line each way; the engine on the
+other side is `hub.jobs.engine`. Anything may happen in here: a crash, a leak, a hang in a C library, `kill -9`.
+"""
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hub.core.errors import HubError
+from hub.core.redaction import Redactor
+from hub.jobs.base import Cancelled, JobFailed, Rules, Target, Task, Workspace
+from hub.jobs.kinds import KINDS
+from hub.jobs.reporter import Reporter, disk_full
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> NoReturn:
+    """Say `{"ready": true}`, take a task, run it, say how it ended, exit with 0. Ends with the hub, too."""
+    _own_group()
+    wire = _Wire()
+    inbox = _Inbox()
+    threading.Thread(target=inbox.read, daemon=True).start()
+    wire.send({"ready": True})
+    task = inbox.wait()
+    wire.redactor.add(task.secrets.values(), user=task.params.get("username") or "")
+    reporter = Reporter(
+        wire.send,
+        is_cancelled=inbox.cancelled.is_set,
+        free_bytes=lambda: _free_bytes(task.workspace.work),
+        min_free_bytes=task.rules.min_free_bytes,
+    )
+    last = outcome(task, reporter, wire)
+    reporter.close()
+    wire.send(last)
+    # Not sys.exit: a thread may be left inside a C library, and the interpreter would wait for it.
+    os._exit(0)
+
+
+def outcome(task: Task, reporter: Reporter, wire: "_Wire") -> Mapping[str, Any]:
+    """Run the task; the last line to say about it."""
+    try:
+        task.workspace.work.mkdir(parents=True, exist_ok=True)
+        reporter.check()
+        return {"result": dict(KINDS[task.kind].run(task, reporter))}
+    except Cancelled:
+        return {"cancelled": True}
+    except JobFailed as exc:
+        return _failed(exc)
+    except HubError as exc:  # the gate's refusals
+        return _failed(JobFailed(exc.narrow_code, exc.message, retry=exc.retry))
+    except OSError as exc:
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return _failed(disk_full("The disk is full."))
+        return _crashed(exc, wire)
+    except Exception as exc:  # noqa: BLE001 - the edge of the process: whatever it was, the hub hears of it
+        return _crashed(exc, wire)
+
+
+def _failed(exc: JobFailed) -> Mapping[str, Any]:
+    failure = exc.failure
+    return {"failed": {"code": failure.code, "message": failure.message, "hint": failure.hint, "retry": failure.retry}}
+
+
+def _crashed(exc: Exception, wire: "_Wire") -> Mapping[str, Any]:
+    trace = "".join(traceback.format_exception(exc))
+    print(wire.redactor.text(trace), file=sys.stderr, flush=True)  # noqa: T201 - the engine keeps it for its log
+    return _failed(
+        JobFailed("crashed", f"The job broke: {type(exc).__name__}: {exc}", hint="Please report this.", retry=True)
+    )
+
+
+class _Wire:
+    """Standard output for JSON lines alone; what anything else prints goes to standard error."""
+
+    def __init__(self) -> None:
+        self._file = os.fdopen(os.dup(1), "wb", buffering=0)
+        os.dup2(2, 1)
+        self.redactor = Redactor()
+        self._lock = threading.Lock()
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        line = json.dumps(self.redactor.value(dict(message)), separators=(",", ":")).encode() + b"\n"
+        with self._lock:
+            view = memoryview(line)
+            while view:
+                view = view[self._file.write(view) :]
+
+
+class _Inbox:
+    """Standard input: the task, then perhaps `cancel`, and its end, which means that the hub is gone."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+        self._arrived = threading.Event()
+        self._line = b""
+
+    def read(self) -> None:
+        with os.fdopen(os.dup(0), "rb") as lines:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # no program started from here shall read the hub's words
+            for line in lines:
+                if not self._arrived.is_set():
+                    self._line = line
+                    self._arrived.set()
+                elif line.strip() == b"cancel":
+                    self.cancelled.set()
+        if not self._arrived.is_set():
+            os._exit(0)
+        os.killpg(0, signal.SIGKILL)
+
+    def wait(self) -> Task:
+        self._arrived.wait()
+        return _task(json.loads(self._line))
+
+
+def _task(wire: Mapping[str, Any]) -> Task:
+    rules: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in wire["rules"].items()
+    }
+    return Task(
+        job=wire["job"],
+        kind=wire["kind"],
+        target=Target(**wire["target"]),
+        params=wire["params"],
+        secrets=wire["secrets"],
+        workspace=Workspace(work=Path(wire["workspace"]["work"]), home=Path(wire["workspace"]["home"])),
+        rules=Rules(**rules),
+    )
+
+
+def _own_group() -> None:
+    """Lead a process group, which ends with the hub: whoever kills it gets this process and all it started."""
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
+    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere the end of standard input has to do
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _free_bytes(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""The engine takes jobs, queues them, runs as many as may run, and accounts for every one of them to its end."""
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hub.core import ids
+from hub.core.errors import AlreadyRunning, BadRequest, Conflict, HubError, JobEnded, NotFound, Unavailable
+from hub.core.events import Body, JobBody, State
+from hub.core.job import JobState
+from hub.core.ledger import Ledger
+from hub.core.ports import Journal, Project
+from hub.core.redaction import MASK, Redactor
+from hub.jobs.base import Kind, Rules, Target, Workspace
+from hub.jobs.process import Nursery
+from hub.jobs.run import Order, Run, interrupted, remove
+
+log = logging.getLogger(__name__)
+
+
+class KeyReused(BadRequest):
+    """This Idempotency-Key was used for another request."""
+
+    code = "idempotency_key_reused"
+
+
+class QueueFull(Unavailable):
+    """The hub has as many jobs waiting as it takes; try again when some have ended."""
+
+    code = "queue_full"
+
+
+class Engine:
+    def __init__(  # noqa: PLR0913 - the engine stands between everything and the children
+        self,
+        *,
+        ledger: Ledger,
+        durable: Callable[[], Awaitable[None]],
+        journal: Journal,
+        redactor: Redactor,
+        kinds: Mapping[str, Kind],
+        rules: Rules,
+        folder: Path,
+        max_running: int,
+        max_queued: int,
+        spares: int,
+    ) -> None:
+        """`durable` returns once everything published is in the journal; `folder` is the data folder."""
+        self._ledger = ledger
+        self._durable = durable
+        self._journal = journal
+        self._redactor = redactor
+        self._kinds = kinds
+        self._rules = rules
+        self._work = folder / "work"
+        self._homes = folder / "projects"
+        self._max_running = max_running
+        self._max_queued = max_queued
+        self._nursery = Nursery(spares)
+        self._queue: list[Order] = []
+        self._runs: dict[str, Run] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._keyed = asyncio.Lock()  # the same request twice at once is one job, too
+        self._closing = False
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    async def start(self, projects: Mapping[str, Project]) -> None:
+        """Settle what an earlier process left: running jobs were interrupted, waiting ones wait again."""
+        await asyncio.to_thread(remove, self._work)
+        for job in self._ledger.live_jobs():
+            order = self._recalled(job, projects[job.project])
+            if job.state is State.QUEUED and order is not None:
+                self._queue.append(order)
+            else:
+                body = _body_of(job, State.INTERRUPTED, error=interrupted(job.stage))
+                self._ledger.publish(job.project, job.id, job.kind, body)
+        await self._durable()
+        self._nursery.refill()
+        self._start_what_can()
+
+    async def stop(self) -> None:
+        """End every run as interrupted; waiting jobs stay queued for the next start."""
+        self._closing = True
+        for run in self._runs.values():
+            run.stop(State.INTERRUPTED)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._nursery.close()
+
+    # -- what can be asked --------------------------------------------------------------------------------------------
+
+    async def submit(
+        self, project: Project, kind_name: str, params: Mapping[str, Any], key: str | None = None
+    ) -> JobState:
+        """Take a job; returns once it is durable. With `key`, the same request again gives the same job.
+
+        Raises BadParams, UrlRefused, AlreadyRunning, KeyReused, QueueFull.
+        """
+        if key is None:
+            return await self._submit(project, kind_name, params)
+        wanted = json.dumps([project.id, kind_name, dict(params)], sort_keys=True)
+        fingerprint = hashlib.sha256(wanted.encode()).hexdigest()
+        async with self._keyed:
+            if known := await self._journal.recall(key):
+                if known[0] != fingerprint:
+                    raise KeyReused
+                return await self.state(known[1])
+            job = await self._submit(project, kind_name, params)
+            await self._journal.remember(key, fingerprint, job.id, job.created)
+            return job
+
+    async def cancel(self, job_id: str) -> JobState:
+        """Raises NotFound, JobEnded. Asking twice is fine."""
+        queued = next((order for order in self._queue if order.id == job_id), None)
+        run = self._runs.get(job_id)
+        if queued is not None:
+            self._queue.remove(queued)
+            self._publish(queued, queued.became(State.CANCELLED))
+            self._tell_places()
+        elif run is None:
+            job = await self.state(job_id)
+            raise JobEnded(f"The job has already {job.state.value}." if job.state.is_end else None)
+        elif not run.is_stopping:
+            self._publish(run.order, run.order.became(State.CANCELLING))
+            run.stop(State.CANCELLED)
+        await self._durable()
+        return await self.state(job_id)
+
+    async def retry(self, job_id: str, project: Project, params: Mapping[str, Any]) -> JobState:
+        """Start the ended job again as a new one, with `params` laid over its own. Raises NotFound, Conflict."""
+        job = await self.state(job_id)
+        if not job.state.is_end:
+            raise Conflict(f"The job is still {job.state.value}; only an ended job can be retried.", code="not_ended")
+        kept = {name: value for name, value in job.params.items() if value != MASK}
+        return await self._submit(project, job.kind, {**kept, **params}, attempt=job.attempt + 1, retry_of=job.id)
+
+    async def state(self, job_id: str) -> JobState:
+        """The job as published. Raises NotFound."""
+        job = self._ledger.job(job_id) or await self._journal.job(job_id)
+        if job is None:
+            raise NotFound(f"There is no job {job_id!r}.")
+        return job
+
+    def project_jobs(self, project: str) -> list[JobState]:
+        """The project's jobs that have not ended."""
+        return [job for job in self._ledger.live_jobs() if job.project == project]
+
+    def home(self, project: str) -> Path:
+        return self._homes / project
+
+    async def forget(self, project: str) -> None:
+        """Remove what jobs have made for the project. Raises Conflict while one runs."""
+        if self.project_jobs(project):
+            raise Conflict("The project has a job that has not ended; cancel it first.", code="project_busy")
+        await asyncio.to_thread(remove, self.home(project))
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    async def _submit(
+        self,
+        project: Project,
+        kind_name: str,
+        params: Mapping[str, Any],
+        attempt: int = 1,
+        retry_of: str | None = None,
+    ) -> JobState:
+        kind = self._kinds.get(kind_name)
+        if kind is None:
+            known = ", ".join(sorted(self._kinds))
+            raise BadRequest(f"There is no kind {kind_name!r}; there are: {known}.", code="unknown_kind")
+        target = Target(id=project.id, name=project.name, url=project.url, path=project.path)
+        accepted = kind.check(params, target, self._rules)
+        self._refuse_second(project.id, kind_name)
+        if len(self._queue) >= self._max_queued or self._closing:
+            raise QueueFull
+        user = accepted.params.get("username")
+        self._redactor.add(accepted.secrets.values(), user if isinstance(user, str) else "")
+        shown = {**accepted.params, **dict.fromkeys(accepted.secrets, MASK)}
+        body = JobBody(
+            state=State.QUEUED,
+            params=shown,
+            queue=len(self._queue) + 1,
+            plan=kind.stages,
+            attempt=attempt,
+            retry_of=retry_of,
+        )
+        order = Order(id=ids.job_id(), kind=kind, target=target, secrets=accepted.secrets, body=body)
+        self._publish(order, body)
+        self._queue.append(order)
+        self._start_what_can()
+        job = self._ledger.job(order.id)
+        await self._durable()
+        assert job is not None
+        return job
+
+    def _refuse_second(self, project: str, kind: str) -> None:
+        for job in self._ledger.live_jobs():
+            if job.project == project and job.kind == kind:
+                raise AlreadyRunning(
+                    f"A {kind} of this project is {job.state.value} already.", job=job.id, href=f"/api/v1/jobs/{job.id}"
+                )
+
+    def _start_what_can(self) -> None:
+        """Start waiting jobs, first come first served, one at a time for each project."""
+        if self._closing:
+            return
+        before = list(self._queue)
+        for order in before:
+            busy = {run.order.target.id for run in self._runs.values()}
+            if len(self._runs) < self._max_running and order.target.id not in busy:
+                self._queue.remove(order)
+                self._start(order)
+        if self._queue != before:
+            self._tell_places()
+
+    def _start(self, order: Order) -> None:
+        workspace = Workspace(work=self._work / order.id, home=self.home(order.target.id))
+        run = self._runs[order.id] = Run(order, workspace, self._rules, self._publish)
+        task = asyncio.get_running_loop().create_task(self._execute(run))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _execute(self, run: Run) -> None:
+        try:
+            await run.execute(self._nursery.take)
+        finally:
+            del self._runs[run.order.id]
+            self._start_what_can()
+
+    def _tell_places(self) -> None:
+        for place, order in enumerate(self._queue, 1):
+            job = self._ledger.job(order.id)
+            if job is not None and job.queue != place:
+                self._publish(order, dataclasses.replace(order.body, queue=place, plan=()))
+
+    def _publish(self, order: Order, body: Body) -> None:
+        try:
+            self._ledger.publish(order.target.id, order.id, order.kind.name, body)
+        except HubError as exc:  # the project was deleted meanwhile: there is nobody left to tell
+            log.warning("%s", exc, extra={"action": "event_dropped", "job": order.id})
+
+    def _recalled(self, job: JobState, project: Project) -> Order | None:
+        """A queued job of an earlier process; None where its secrets are gone or its kind is."""
+        kind = self._kinds.get(job.kind)
+        if kind is None or MASK in job.params.values():
+            return None
+        target = Target(id=project.id, name=project.name, url=project.url, path=project.path)
+        body = _body_of(job, State.QUEUED, queue=job.queue, plan=kind.stages)
+        return Order(id=job.id, kind=kind, target=target, secrets={}, body=body)
+
+
+def _body_of(job: JobState, state: State, **fields: Any) -> JobBody:
+    return JobBody(state=state, params=job.params, attempt=job.attempt, retry_of=job.retry_of, **fields)

@@ -1,0 +1,177 @@
+"""The engine that runs the git command: the faster one, where git is installed."""
+
+import contextlib
+import functools
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pygit2
+
+from hub.jobs.base import Report
+from hub.jobs.git import process
+from hub.jobs.git.base import WHOLE_HISTORY, Fetched, Source, Wanted
+from hub.jobs.git.environment import environment
+from hub.jobs.git.failures import explain
+from hub.jobs.git.lines import Line, parse
+from hub.jobs.git.refs import RemoteRef, choose, head_of, refspecs, set_head
+from hub.jobs.git.transfer import Counters, Transfer
+
+OLDEST_GIT = (2, 37)
+"""The first with `http.curloptResolve`, which keeps git to the checked address."""
+
+
+@functools.cache
+def version() -> tuple[int, ...] | None:
+    """The installed git's version; None without one."""
+    if shutil.which("git") is None:
+        return None
+    words = subprocess.run(["git", "version"], capture_output=True, text=True, check=False).stdout
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", words)
+    return tuple(int(part or 0) for part in match.groups()) if match else None
+
+
+class GitCommand:
+    name = "git"
+
+    def why_not(self, source: Source, wanted: Wanted) -> str | None:
+        found = version()
+        if found is None:
+            return "git is not installed on the hub's machine."
+        if found < OLDEST_GIT:
+            return "git on the hub's machine is older than " + ".".join(map(str, OLDEST_GIT)) + "."
+        if source.remote.scheme == "ssh" and shutil.which("ssh") is None:
+            return "ssh is not installed on the hub's machine."
+        return None
+
+    def fetch(self, source: Source, wanted: Wanted, repo: Path, report: Report) -> Fetched:
+        transfer = Transfer(report)
+        meter = _Meter(transfer, report)
+        is_update = repo.exists()
+        silence_s = source.rules.silence_timeout_s
+        with environment(source, repo.parent) as env, _translated(source):
+            git = functools.partial(
+                process.run, env=env, report=report, on_line=meter.on_line,
+                silence_s=lambda: silence_s if meter.is_waiting else None,
+            )  # fmt: skip
+            if is_update:
+                _update(git, source, wanted, repo)
+            else:
+                git(_clone_arguments(source, wanted, repo), cwd=repo.parent)
+        transfer.finish()
+        head, branch = head_of(pygit2.Repository(str(repo)))
+        count = transfer.counters
+        return Fetched(head=head, branch=branch, objects=count.total_objects, bytes=count.received_bytes)
+
+    def checkout(self, repo: Path, report: Report) -> None:
+        def on_line(text: str) -> bool:
+            line = parse(text)
+            if line.title in {"Updating files", "Checking out files"}:  # the second up to git 2.24
+                report.progress(line.current, line.total, "files", "Writing files")
+            return line.title is not None
+
+        with environment(None, repo.parent) as env, _translated(None):
+            # Not `reset --hard`: it shows no progress. HEAD itself, so that a detached one stays as it is.
+            arguments = ["checkout", "--force", "--progress", "HEAD", "--"]
+            process.run(arguments, env=env, cwd=repo, report=report, on_line=on_line)
+
+
+@contextlib.contextmanager
+def _translated(source: Source | None) -> Iterator[None]:
+    try:
+        yield
+    except process.GitError as exc:
+        raise explain(exc.words, had_credentials=source is not None and bool(source.credentials)) from exc
+
+
+def _url(source: Source) -> str:
+    # Over http git is kept to the address by a setting, over ssh by an option; here only the URL can do it.
+    remote = source.remote.at(source.address) if source.remote.scheme == "git" and source.address else source.remote
+    return remote.text
+
+
+def _clone_arguments(source: Source, wanted: Wanted, repo: Path) -> list[str]:
+    # `clone`, not `init` and `fetch`: only clone is spared a second walk over everything that came, because
+    # index-pack has seen the whole.
+    arguments = ["clone", "--progress", "--no-checkout", "--template=", "--origin=origin"]
+    arguments += ["--bare"] if wanted.bare else []
+    arguments += [f"--depth={wanted.depth}"] if wanted.depth else []
+    arguments += [f"--branch={wanted.branch}"] if wanted.branch else []
+    return [*arguments, "--", _url(source), str(repo)]
+
+
+def _update(git: Callable[..., str], source: Source, wanted: Wanted, repo: Path) -> None:
+    url = _url(source)
+    patterns = ["HEAD", *(f"refs/{kind}/{wanted.branch}" for kind in ("heads", "tags") if wanted.branch)]
+    tip = choose(_listed(git(["ls-remote", "--symref", "--", url, *patterns], cwd=repo)), wanted.branch)
+    specs = refspecs(tip, wanted)
+    if specs:
+        opened = pygit2.Repository(str(repo))
+        depth = wanted.depth or (WHOLE_HISTORY if opened.is_shallow else None)
+        options = ["--progress", "--force", "--no-tags", "--no-write-fetch-head", "--update-head-ok"]
+        options += [f"--depth={depth}"] if depth else []
+        options += [] if wanted.depth else ["--prune"]
+        git(["fetch", *options, "--", url, *specs], cwd=repo)
+    set_head(pygit2.Repository(str(repo)), tip, wanted)
+
+
+def _listed(output: str) -> list[RemoteRef]:
+    """The refs that `ls-remote --symref` lists: `ref: refs/heads/main<TAB>HEAD`, `<sha><TAB>HEAD`."""
+    symrefs: dict[str, str] = {}
+    names: list[str] = []
+    for line in output.splitlines():
+        value, _, name = line.partition("\t")
+        if value.startswith("ref: "):
+            symrefs[name] = value.removeprefix("ref: ")
+        else:
+            names.append(name)
+    return [RemoteRef(name=name, symref=symrefs.get(name)) for name in names]
+
+
+class _Meter:
+    """git's lines as counts of a transfer."""
+
+    def __init__(self, transfer: Transfer, report: Report) -> None:
+        self._transfer = transfer
+        self._report = report
+        self.is_waiting = True
+        """More is to come from the server; when it has all come, silence means work."""
+
+    def on_line(self, text: str) -> bool:
+        line = parse(text)
+        if line.remote:
+            self._transfer.server_says(line.text)
+        elif line.title in {"Receiving objects", "Unpacking objects"}:
+            self._receiving(line)
+        elif line.title == "Resolving deltas":
+            self._resolving(line)
+        elif line.title is None:
+            if line.text.startswith("warning: "):
+                self._report.log(f"git: {line.text}", "warning")
+            return False
+        return True
+
+    def _receiving(self, line: Line) -> None:
+        before, total = self._transfer.counters, line.total or 0
+        self._transfer.count(
+            # git does not tell how many of them are deltas before it has them all, so none counts as indexed yet.
+            Counters(
+                received_objects=line.current, total_objects=total, received_bytes=line.bytes or before.received_bytes
+            )
+        )
+        self.is_waiting = line.current < total
+
+    def _resolving(self, line: Line) -> None:
+        before, deltas = self._transfer.counters, line.total or 0
+        self._transfer.count(
+            Counters(
+                received_objects=before.total_objects,
+                total_objects=before.total_objects,
+                received_bytes=before.received_bytes,
+                indexed_objects=max(0, before.total_objects - deltas + line.current),
+                total_deltas=deltas,
+                indexed_deltas=line.current,
+            )
+        )

@@ -1,0 +1,176 @@
+"""The engine inside this process, pygit2: always there, no git needed."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import CheckoutStrategy, ConfigLevel, CredentialType, FetchPrune
+
+from hub.jobs.base import JobFailed, Report
+from hub.jobs.git.base import WHOLE_HISTORY, Credentials, Fetched, Source, Wanted
+from hub.jobs.git.failures import explain, failed
+from hub.jobs.git.known_hosts import home_with_known_hosts
+from hub.jobs.git.refs import RemoteRef, choose, head_of, refspecs, set_head
+from hub.jobs.git.transfer import Counters, Transfer
+from hub.jobs.git.tunnel import Tunnel
+from hub.jobs.git.waiting import wait_for
+
+
+class LibGit2:
+    name = "libgit2"
+
+    def why_not(self, source: Source, wanted: Wanted) -> str | None:
+        if wanted.depth is not None and source.remote.scheme == "file":
+            return "libgit2 cannot take a part of the history from a local folder."
+        return None
+
+    def fetch(self, source: Source, wanted: Wanted, repo: Path, report: Report) -> Fetched:
+        opened = pygit2.Repository(str(repo)) if repo.exists() else pygit2.init_repository(str(repo), bare=wanted.bare)
+        transfer = Transfer(report)
+        callbacks = _FetchCallbacks(source, transfer)
+        with _way_out(source, repo.parent) as (url, proxy), _translated(callbacks, source.credentials):
+            wait_for(
+                lambda: _fetch(opened, url, proxy, wanted, callbacks), report, while_waiting=callbacks.mind_silence
+            )
+        transfer.finish()
+        head, branch = head_of(pygit2.Repository(str(repo)))
+        count = transfer.counters
+        return Fetched(head=head, branch=branch, objects=count.total_objects, bytes=count.received_bytes)
+
+    def checkout(self, repo: Path, report: Report) -> None:
+        _isolate(repo.parent)
+        opened = pygit2.Repository(str(repo))
+        callbacks = _CheckoutCallbacks(report)
+        strategy = CheckoutStrategy.FORCE | CheckoutStrategy.RECREATE_MISSING
+        with _translated(callbacks, Credentials()):
+            wait_for(lambda: opened.checkout_head(strategy=strategy, callbacks=callbacks), report)  # type: ignore[no-untyped-call]
+
+
+def _fetch(repo: pygit2.Repository, url: str, proxy: str | None, wanted: Wanted, callbacks: "_FetchCallbacks") -> None:
+    remote = repo.remotes.create_anonymous(url)
+    # One connection for both: the list of refs decides what is fetched.
+    remote.connect(callbacks=callbacks, proxy=proxy)
+    listed = [
+        RemoteRef(name=head.name, symref=head.symref_target)
+        for head in remote.list_heads(connect=False)
+        if head.name is not None
+    ]
+    tip = choose(listed, wanted.branch)
+    specs = refspecs(tip, wanted)
+    if specs and listed:
+        depth = wanted.depth or (WHOLE_HISTORY if repo.is_shallow else 0)
+        prune = FetchPrune.NO_PRUNE if wanted.depth else FetchPrune.PRUNE
+        try:
+            remote.fetch(specs, callbacks=callbacks, prune=prune, proxy=proxy, depth=depth)
+        except UnicodeDecodeError:  # pygit2 insists that what a server says is UTF-8: then do not listen
+            callbacks.sideband_progress = None  # type: ignore[method-assign,assignment]
+            remote.fetch(specs, callbacks=callbacks, prune=prune, proxy=proxy, depth=depth)
+    set_head(repo, tip, wanted)
+
+
+@contextlib.contextmanager
+def _way_out(source: Source, folder: Path) -> Iterator[tuple[str, str | None]]:
+    """The URL and the proxy to use, so that libgit2 connects to the checked address and to no other."""
+    remote, address, rules = source.remote, source.address, source.rules
+    _isolate(folder)
+    # libgit2 waits for ever by default. Both are for all connections of the process.
+    pygit2.settings.server_connect_timeout = round(rules.connect_timeout_s * 1000)
+    pygit2.settings.server_timeout = round(rules.silence_timeout_s * 1000)
+    if address is None:
+        yield remote.text, None
+    elif remote.is_http:
+        with Tunnel(remote, address, rules.connect_timeout_s) as tunnel:
+            yield remote.text, tunnel.url
+    elif remote.scheme == "ssh":
+        pygit2.settings.homedir = str(home_with_known_hosts(remote, address, folder))
+        yield remote.at(address).text, None
+    else:
+        yield remote.at(address).text, None
+
+
+def _isolate(folder: Path) -> None:
+    """Settings of the machine and its users (`insteadOf`, proxies, filters) are not for strangers' repositories."""
+    for level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL, ConfigLevel.PROGRAMDATA):
+        pygit2.settings.search_path[level] = str(folder / "no-settings")
+
+
+@contextlib.contextmanager
+def _translated(callbacks: "_FetchCallbacks | _CheckoutCallbacks", credentials: Credentials) -> Iterator[None]:
+    try:
+        yield
+    except (pygit2.GitError, OSError, ValueError, KeyError) as exc:  # pygit2 spreads libgit2's classes over these
+        if callbacks.failure is not None:
+            raise callbacks.failure from exc
+        raise explain(str(exc), had_credentials=bool(credentials)) from exc
+
+
+class _FetchCallbacks(pygit2.RemoteCallbacks):
+    def __init__(self, source: Source, transfer: Transfer) -> None:
+        super().__init__()
+        self._source = source
+        self._transfer = transfer
+        self._asked = 0
+        self.failure: JobFailed | None = None
+        """Why a callback told libgit2 to stop, where libgit2 itself would say something vaguer."""
+        self._heard_at = time.monotonic()
+        self._is_waiting = True
+
+    def mind_silence(self) -> None:
+        """Raise JobFailed `timeout` when the server owes more and has been silent for too long."""
+        limit_s = self._source.rules.silence_timeout_s
+        if self._is_waiting and time.monotonic() - self._heard_at > limit_s:
+            raise failed("timeout", f"The server said nothing for {limit_s:g} seconds.")
+
+    def sideband_progress(self, string: str) -> None:
+        self._heard_at = time.monotonic()
+        self._transfer.server_sends(string)
+
+    def transfer_progress(self, stats: pygit2.remotes.TransferProgress) -> None:
+        self._heard_at = time.monotonic()
+        self._is_waiting = stats.received_objects < stats.total_objects
+        self._transfer.count(
+            Counters(
+                received_objects=stats.received_objects,
+                total_objects=stats.total_objects,
+                received_bytes=stats.received_bytes,
+                indexed_objects=stats.indexed_objects,
+                total_deltas=stats.total_deltas,
+                indexed_deltas=stats.indexed_deltas,
+            )
+        )
+
+    def credentials(
+        self, url: str, username_from_url: str | None, allowed_types: CredentialType
+    ) -> "pygit2.credentials.UserPass | pygit2.credentials.Keypair | pygit2.credentials.Username":
+        given = self._source.credentials
+        user = username_from_url or given.username or "git"
+        if allowed_types & CredentialType.USERNAME and not allowed_types & CredentialType.SSH_KEY:
+            return pygit2.Username(user)
+        self._asked += 1
+        if self._asked > 1:  # libgit2 would go on asking for as long as it gets answers
+            self.failure = failed("credentials_wrong")
+        elif allowed_types & CredentialType.USERPASS_PLAINTEXT and given.password is not None:
+            return pygit2.UserPass(given.username or "", given.password)
+        elif allowed_types & CredentialType.SSH_KEY and given.ssh_key is not None:
+            return pygit2.KeypairFromMemory(user, None, given.ssh_key, given.ssh_passphrase or "")
+        else:
+            self.failure = failed("credentials_wanted")
+        raise self.failure
+
+    def certificate_check(self, certificate: None, valid: bool, host: bytes) -> bool:
+        if not valid:  # for ssh: libgit2 has looked into known_hosts
+            self.failure = failed("host_key_unknown" if self._source.remote.scheme == "ssh" else "tls")
+        return valid
+
+
+class _CheckoutCallbacks(pygit2.CheckoutCallbacks):
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self._report = report
+        self.failure: JobFailed | None = None
+
+    def checkout_progress(self, path: str, completed_steps: int, total_steps: int) -> None:
+        # Raising does not stop a checkout; whoever waits for it stops waiting.
+        self._report.progress(completed_steps, total_steps, "files", "Writing files")

@@ -1,0 +1,64 @@
+"""Reading git's own progress lines, such as `Receiving objects:  43% (10/23), 1.20 MiB | 3.10 MiB/s`."""
+
+import re
+from dataclasses import dataclass
+
+_METER = re.compile(
+    r"(?P<title>[A-Z][\w .'-]*?): +(?:(?P<percent>\d{1,3})% \((?P<current>\d+)/(?P<total>\d+)\)|(?P<count>\d+))"
+    r"(?:, (?P<size>[\d.]+) (?P<unit>bytes?|[KMGT]iB)[^,]*)?(?P<done>, done\.)?\s*$"
+)
+_UNITS = {"byte": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_LONGEST_LINE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of git's standard error. `title` and the counts are there only if it is a progress meter."""
+
+    text: str
+    remote: bool = False
+    """The server said it (`remote: ` in front, taken off)."""
+    title: str | None = None
+    current: int = 0
+    total: int | None = None
+    bytes: int | None = None
+    done: bool = False
+
+
+def parse(text: str) -> Line:
+    """Understand one line, without its end."""
+    text = _ESCAPES.sub("", text).rstrip()  # git pads the server's lines with "erase to end of line" or spaces
+    remote = text.startswith("remote: ")
+    text = text.removeprefix("remote: ")
+    match = _METER.fullmatch(text)
+    if match is None:
+        return Line(text=text, remote=remote)
+    return Line(
+        text=text,
+        remote=remote,
+        title=match["title"],
+        current=int(match["current"] or match["count"]),
+        total=int(match["total"]) if match["total"] else None,
+        bytes=round(float(match["size"]) * _UNITS[match["unit"]]) if match["size"] else None,
+        done=match["done"] is not None,
+    )
+
+
+class Splitter:
+    """Whole lines out of chunks. A line ends with CR, LF or both; one that never ends is cut."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def feed(self, chunk: str) -> list[str]:
+        *lines, self._rest = re.split(r"[\r\n]+", self._rest + chunk)
+        if len(self._rest) > _LONGEST_LINE:
+            lines.append(self._rest)
+            self._rest = ""
+        return [line for line in lines if line.strip()]
+
+    def close(self) -> list[str]:
+        """What came after the last line's end."""
+        rest, self._rest = self._rest, ""
+        return [rest] if rest.strip() else []

@@ -1,0 +1,91 @@
+"""Which of a remote's refs is wanted, how it is fetched, and how HEAD comes to name it. The same for both engines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pygit2
+
+from hub.jobs.git.base import Wanted
+from hub.jobs.git.failures import failed
+
+HEADS = "refs/heads/"
+TAGS = "refs/tags/"
+TRACKING = "refs/remotes/origin/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteRef:
+    """A ref as a server lists it."""
+
+    name: str
+    symref: str | None = None
+    """The ref that this one, HEAD, stands for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tip:
+    """The ref of the remote that becomes our HEAD."""
+
+    ref: str
+    """A full name, or `HEAD` where that is on no branch."""
+
+    @property
+    def branch(self) -> str | None:
+        return self.ref.removeprefix(HEADS) if self.ref.startswith(HEADS) else None
+
+    def landed(self, wanted: Wanted) -> str:
+        """The ref's name here, after the fetch."""
+        if self.ref == "HEAD":
+            return TRACKING + "HEAD"
+        return TRACKING + self.branch if self.branch and not wanted.bare else self.ref
+
+
+def choose(listed: Sequence[RemoteRef], branch: str | None) -> Tip | None:
+    """The wanted ref; None when the remote's HEAD leads nowhere, as in an empty repository.
+
+    Raises JobFailed `branch_not_found`. A branch goes before a tag of the same name, as `git clone --branch` has it.
+    """
+    names = {ref.name for ref in listed}
+    if branch is not None:
+        for ref in (HEADS + branch, TAGS + branch):
+            if ref in names:
+                return Tip(ref=ref)
+        raise failed("branch_not_found", f"The remote has no branch or tag named {branch!r}.")
+    for found in listed:
+        if found.name == "HEAD":
+            return Tip(ref=found.symref if found.symref and found.symref.startswith(HEADS) else "HEAD")
+    return None
+
+
+def refspecs(tip: Tip | None, wanted: Wanted) -> list[str]:
+    """What to fetch: every branch and tag, or with a depth the one tip alone."""
+    if wanted.depth is not None:
+        return [f"+{tip.ref}:{tip.landed(wanted)}"] if tip else []
+    specs = [f"+{HEADS}*:{HEADS if wanted.bare else TRACKING}*", f"+{TAGS}*:{TAGS}*"]
+    if tip and tip.ref == "HEAD":
+        specs.append(f"+HEAD:{tip.landed(wanted)}")
+    return specs
+
+
+def set_head(repo: pygit2.Repository, tip: Tip | None, wanted: Wanted) -> None:
+    """Make HEAD name what `tip` brought."""
+    if tip is None:
+        return
+    commit = repo.references[tip.landed(wanted)].peel(pygit2.Commit).id
+    if tip.branch is None:
+        repo.set_head(commit)
+        return
+    if not wanted.bare:
+        repo.references.create(HEADS + tip.branch, commit, force=True)
+        repo.config[f"branch.{tip.branch}.remote"] = "origin"
+        repo.config[f"branch.{tip.branch}.merge"] = HEADS + tip.branch
+        if wanted.branch is None:
+            repo.references.create(TRACKING + "HEAD", TRACKING + tip.branch, force=True)
+    repo.set_head(HEADS + tip.branch)
+
+
+def head_of(repo: pygit2.Repository) -> tuple[str | None, str | None]:
+    """The commit and the branch that HEAD is at; None for what there is not."""
+    if repo.head_is_unborn:
+        return None, None
+    return str(repo.head.target), None if repo.head_is_detached else repo.head.shorthand

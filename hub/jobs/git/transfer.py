@@ -1,0 +1,89 @@
+"""A transfer's six counters as stages and progress: the same picture, whichever engine counts."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hub.jobs.base import Report
+from hub.jobs.git.failures import failed
+from hub.jobs.git.lines import Splitter, parse
+
+MOST_OBJECTS = 100_000_000
+"""Some four times the largest public repositories; more is an attack or a mistake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """libgit2's names for how far a transfer is."""
+
+    received_objects: int = 0
+    total_objects: int = 0
+    received_bytes: int = 0
+    indexed_objects: int = 0
+    total_deltas: int = 0
+    indexed_deltas: int = 0
+
+
+class Transfer:
+    """Tells a report how a transfer goes. The stages receiving and resolving are each entered once, in order."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._stage = ""
+        self._phase = ""
+        self._splitter = Splitter()
+        self.counters = Counters()
+
+    def server_sends(self, chunk: str) -> None:
+        """Text from the server's side, cut anywhere."""
+        for text in self._splitter.feed(chunk):
+            self.server_says(text)
+
+    def server_says(self, text: str) -> None:
+        """A line of the server's: one of its own progress meters, or words for whoever asked."""
+        line = parse(text)
+        if line.title is None:
+            self._report.log(f"server: {line.text}")
+            return
+        self._enter("receiving")
+        self._phase = line.text
+        self._tell()
+
+    def count(self, counters: Counters) -> None:
+        """The engine is this far."""
+        if counters.total_objects > MOST_OBJECTS:
+            raise failed("too_large", f"The repository has {counters.total_objects:,} objects.")
+        self.counters = counters
+        self._enter("receiving")
+        received_all = counters.received_objects >= counters.total_objects
+        if received_all and counters.total_deltas and counters.total_objects:
+            if self._stage == "receiving":
+                self._tell_receiving()  # so that the stage ends with its full count
+            self._enter("resolving")
+        self._tell()
+
+    def finish(self) -> None:
+        """Everything has come; both stages have been entered, even if there was nothing to do in them."""
+        self._enter("receiving")
+        self._enter("resolving")
+
+    def _enter(self, stage: str) -> None:
+        order = ("", "receiving", "resolving")
+        if order.index(stage) > order.index(self._stage):
+            self._stage = stage
+            self._report.stage(stage)
+
+    def _tell(self) -> None:
+        if self._stage == "resolving":
+            now = self.counters
+            self._report.progress(now.indexed_deltas, now.total_deltas, "deltas", "Resolving deltas", self._detail())
+        else:
+            self._tell_receiving()
+
+    def _tell_receiving(self) -> None:
+        now = self.counters
+        message = "Receiving objects" if now.total_objects else self._phase
+        self._report.progress(now.received_objects, now.total_objects or None, "objects", message, self._detail())
+
+    def _detail(self) -> Mapping[str, Any]:
+        return asdict(self.counters) | ({"phase": self._phase} if self._phase else {})

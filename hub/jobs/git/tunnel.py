@@ -1,0 +1,149 @@
+"""The way out for libgit2's http: a proxy inside this process that leads to one checked address and nowhere else.
+
+libgit2 looks host names up by itself and, on a first request, follows redirects to anywhere. It also honours an http
+proxy, so it is given one that knows a single host and port, connects to the address that the gate has checked, and
+refuses the rest. TLS passes through untouched.
+"""
+
+import contextlib
+import re
+import socket
+import threading
+from typing import BinaryIO, Self
+
+from hub.jobs.gate import RemoteUrl
+
+CHUNK = 256 * 1024
+LONGEST_HEAD = 64 * 1024
+
+_REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
+_CHUNKED = re.compile(rb"^transfer-encoding: *chunked", re.IGNORECASE | re.MULTILINE)
+_PROXY_HEADER = re.compile(rb"^proxy-[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
+
+
+class Tunnel:
+    """A context; while it lasts, `url` is the proxy to give to libgit2."""
+
+    def __init__(self, remote: RemoteUrl, address: str, connect_timeout_s: float) -> None:
+        self._remote = remote
+        self._address = address
+        self._connect_timeout_s = connect_timeout_s
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._clients: set[socket.socket] = set()
+        host, port = self._listener.getsockname()
+        self.url = f"http://{host}:{port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts; closing alone would not
+        self._listener.close()
+        for client in list(self._clients):
+            _end(client)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:  # closed: the context is over
+                return
+            self._clients.add(client)
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        # Whatever breaks here, libgit2 sees a closed connection and says so.
+        with client, client.makefile("rb") as reader, contextlib.suppress(OSError, ValueError):
+            try:
+                method, path, rest = self._request(reader)
+                if path is None:
+                    client.sendall(_REFUSED)
+                    return
+                address = (self._address, self._remote.effective_port)
+                with socket.create_connection(address, self._connect_timeout_s) as server:
+                    server.settimeout(None)  # from here on libgit2 minds the time
+                    if method == b"CONNECT":
+                        client.sendall(_OPEN)
+                    back = threading.Thread(target=_pour, args=(server, client), daemon=True)
+                    back.start()
+                    if method == b"CONNECT":
+                        _pour(client, server)
+                    else:
+                        self._pass_requests(reader, server, (method, path, rest))
+                    _end(server)
+                    back.join()
+            finally:
+                self._clients.discard(client)
+                _end(client)
+
+    def _pass_requests(self, reader: BinaryIO, server: socket.socket, request: tuple[bytes, bytes, bytes]) -> None:
+        """Hand on plain http requests, the target in each rewritten from the form for proxies to the usual one."""
+        method, path, rest = request
+        while path is not None:
+            server.sendall(b"%s %s %s" % (method, path, _PROXY_HEADER.sub(b"", rest)))
+            _pass_body(reader, rest, server)
+            method, maybe_path, rest = self._request(reader)
+            if maybe_path is None:
+                return
+            path = maybe_path
+
+    def _request(self, reader: BinaryIO) -> tuple[bytes, bytes | None, bytes]:
+        """The next request's method, path (None: not for our one remote, or no request) and the rest of its head."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = reader.readline(LONGEST_HEAD)
+            head += line
+            if not line or len(head) > LONGEST_HEAD:
+                return b"", None, b""
+        method, target, rest = head.split(b" ", 2)
+        remote = self._remote
+        if method == b"CONNECT":
+            host = f"[{remote.host}]" if ":" in remote.host else remote.host
+            return method, b"" if target == f"{host}:{remote.effective_port}".encode() else None, rest
+        scheme, _, place = target.partition(b"://")
+        authority, slash, path = place.partition(b"/")
+        known = {remote.authority.encode(), f"{remote.authority}:{remote.effective_port}".encode()}
+        if remote.scheme != "http" or scheme != b"http" or authority not in known:
+            return method, None, rest
+        return method, slash + path, rest
+
+
+def _pass_body(reader: BinaryIO, head: bytes, server: socket.socket) -> None:
+    length = _LENGTH.search(head)
+    if length:
+        _pass_bytes(reader, int(length[1]), server)
+    elif _CHUNKED.search(head):
+        size = -1
+        while size:
+            line = reader.readline(LONGEST_HEAD)
+            size = int(line.partition(b";")[0], 16)
+            server.sendall(line)
+            _pass_bytes(reader, size + len(b"\r\n"), server)
+
+
+def _pass_bytes(reader: BinaryIO, left: int, server: socket.socket) -> None:
+    while left > 0:
+        piece = reader.read(min(left, CHUNK))
+        if not piece:
+            raise ConnectionError("the request ended before its body did")
+        server.sendall(piece)
+        left -= len(piece)
+
+
+def _pour(source: socket.socket, sink: socket.socket) -> None:
+    """Everything that comes out of `source` into `sink`, then end `sink`'s input."""
+    buffer = memoryview(bytearray(CHUNK))
+    with contextlib.suppress(OSError):
+        while size := source.recv_into(buffer):
+            sink.sendall(buffer[:size])
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+def _end(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,8 @@
+"""Every kind of job that the hub can run itself, by name."""
+
+from collections.abc import Mapping
+
+from hub.jobs.base import Kind
+from hub.jobs.kinds.clone import CLONE
+
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (CLONE,)}

@@ -1,0 +1,130 @@
+"""How a run's reports leave its process: few enough to be cheap, and never without the ones that matter."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hub.jobs.base import Cancelled, JobFailed
+
+PROGRESS_INTERVAL_S = 0.05
+LOGS_PER_S = 50
+DISK_INTERVAL_S = 1.0
+LONGEST_LOG = 2000
+"""Characters; a longer line is cut. Servers may send what they like."""
+
+LEVELS = frozenset({"debug", "info", "warning", "error"})
+
+
+class Reporter:
+    """`Report` over a function that sends one message, from any number of threads.
+
+    Progress: the first of a stage at once, then at most 20 a second; the newest one held back goes out when its time
+    has come and anything at all is reported, and always before a stage, the end, or a failure. Logs: at most 50 in a
+    second, and then how many were left out.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Mapping[str, Any]], None],
+        *,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        free_bytes: Callable[[], int] | None = None,
+        min_free_bytes: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`free_bytes` tells what is left on the disk that the run writes to; None: nobody looks."""
+        self._send = send
+        self._is_cancelled = is_cancelled
+        self._free_bytes = free_bytes
+        self._min_free_bytes = min_free_bytes
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._closed = False
+        self._held: dict[str, Any] | None = None
+        self._progress_at = float("-inf")
+        self._disk_at = float("-inf")
+        self._logs_from = float("-inf")
+        self._logs = 0
+        self._left_out = 0
+
+    def stage(self, name: str) -> None:
+        with self._lock:
+            self._check()
+            self._flush()
+            self._send({"stage": name})
+            self._progress_at = float("-inf")
+
+    def progress(
+        self,
+        current: int,
+        total: int | None = None,
+        unit: str = "",
+        message: str = "",
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        with self._lock:
+            self._held = {
+                "current": current, "total": total, "unit": unit, "message": message, "detail": dict(detail or {}),
+            }  # fmt: skip
+            self._check()
+
+    def log(self, message: str, level: str = "info") -> None:
+        with self._lock:
+            self._check()
+            if self._logs >= LOGS_PER_S:
+                self._left_out += 1
+                return
+            self._logs += 1
+            self._say(message[:LONGEST_LOG], level if level in LEVELS else "info")
+
+    def check(self) -> None:
+        with self._lock:
+            self._check()
+
+    def close(self) -> None:
+        """Send what is held back; from now on every call raises Cancelled, whoever still makes one."""
+        with self._lock:
+            if not self._closed:
+                self._flush()
+                self._closed = True
+
+    def _check(self) -> None:
+        if self._closed or self._is_cancelled():
+            raise Cancelled
+        now = self._clock()
+        if now - self._logs_from >= 1.0:
+            self._tell_left_out()
+            self._logs_from, self._logs = now, 0
+        if self._held is not None and now - self._progress_at >= PROGRESS_INTERVAL_S:
+            self._send_held(now)
+        if self._free_bytes is not None and now - self._disk_at >= DISK_INTERVAL_S:
+            self._disk_at = now
+            if self._free_bytes() < self._min_free_bytes:
+                raise disk_full("The disk is nearly full, so the job was stopped.")
+
+    def _flush(self) -> None:
+        if self._held is not None:
+            self._send_held(self._clock())
+        self._tell_left_out()
+
+    def _send_held(self, now: float) -> None:
+        held, self._held, self._progress_at = self._held, None, now
+        self._send({"progress": held})
+
+    def _tell_left_out(self) -> None:
+        if self._left_out:
+            lines, self._left_out = self._left_out, 0
+            self._say(f"{lines} {'line' if lines == 1 else 'lines'} left out", "info")
+
+    def _say(self, message: str, level: str) -> None:
+        self._send({"log": {"level": level, "message": message}})
+
+
+def disk_full(message: str) -> JobFailed:
+    return JobFailed(
+        "disk_full",
+        message,
+        hint="Free some space on the hub's disk, or lower the setting `min_free_bytes`, and run the job again.",
+        retry=True,
+    )

@@ -1,0 +1,187 @@
+"""The hub put together: every part made once, in the order in which they need each other, and let go in reverse."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import hub
+from hub.backplane.local import LocalBackplane
+from hub.core import ids
+from hub.core.catalog import Catalog
+from hub.core.cohorts import Limits
+from hub.core.errors import EndReason, HubError, JournalUnavailable
+from hub.core.ledger import Ledger
+from hub.core.ports import Journal
+from hub.core.redaction import Redactor
+from hub.core.tracker import Tracker
+from hub.jobs.base import Rules
+from hub.jobs.engine import Engine
+from hub.jobs.kinds import KINDS
+from hub.journal.sqlite import SqliteJournal
+from hub.journal.writer import Writer
+from hub.settings import Settings
+from hub.transports.clock import LoopClock
+from hub.transports.stream import Delivery
+
+log = logging.getLogger(__name__)
+
+PRUNE_S = 600.0
+DAY_MS = 24 * 3600 * 1000
+
+
+class FolderTaken(HubError):
+    """Another hub uses this data folder. Stop it, or give this one its own with --data-dir."""
+
+    code = "folder_taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    settings: Settings
+    rules: Rules
+    clock: LoopClock
+    redactor: Redactor
+    catalog: Catalog
+    journal: Journal
+    ledger: Ledger
+    tracker: Tracker
+    writer: Writer
+    engine: Engine
+    delivery: Delivery
+
+
+@contextlib.asynccontextmanager
+async def assembled(settings: Settings, journal: Journal | None = None) -> AsyncIterator[Hub]:
+    """A hub at work, with its background tasks; `journal` replaces the SQLite one.
+
+    Raises FolderTaken, JournalTooNew, JournalUnavailable.
+    """
+    folder = settings.data_path
+    with _locked(folder):
+        journal = journal or SqliteJournal(folder / "journal.sqlite3", durable_power=settings.durable_power)
+        epoch = await journal.open(recent_jobs=settings.recent_jobs)
+        try:
+            made = await _make(settings, journal, epoch, folder)
+            tasks = [
+                asyncio.create_task(made.writer.run(), name="writer"),
+                asyncio.create_task(_beat(made), name="heartbeat"),
+                asyncio.create_task(_prune(made), name="prune"),
+            ]
+            try:
+                await made.engine.start({project.id: project for project in made.catalog.all()})
+                yield made
+            finally:
+                await made.engine.stop()
+                await made.writer.stop()
+                with contextlib.suppress(JournalUnavailable):  # the writer has logged it, and the journal is as it was
+                    await tasks[0]
+                for task in tasks[1:]:
+                    task.cancel()
+                await asyncio.gather(*tasks[1:], return_exceptions=True)
+        finally:
+            await journal.close()
+
+
+async def _make(settings: Settings, journal: Journal, epoch: str, folder: Path) -> Hub:
+    clock = LoopClock(asyncio.get_running_loop())
+    redactor, catalog, backplane = Redactor(), Catalog(), LocalBackplane()
+    limits = Limits(
+        ring_size=settings.ring_size,
+        recent_jobs=settings.recent_jobs,
+        high_water_bytes=settings.high_water_bytes,
+        mailbox_events=settings.mailbox_events,
+        too_slow_s=settings.too_slow_s,
+    )
+    rules = Rules(
+        roots=settings.roots,
+        allow_networks=settings.allow_networks,
+        connect_timeout_s=settings.connect_timeout_s,
+        silence_timeout_s=settings.silence_timeout_s,
+        min_free_bytes=settings.min_free_bytes,
+    )
+    tracker = Tracker(epoch=epoch, boot=ids.token(), clock=clock, limits=limits)
+    backplane.listen(tracker.deliver)
+    ledger = Ledger(share=backplane.share, now_ms=clock.now_ms, redactor=redactor)
+    writer = Writer(ledger, journal)
+    ledger.on_waiting(writer.wake)
+    for opened in await journal.projects():
+        catalog.add(opened.project)
+        tracker.open_project(opened.project.id, opened.head, opened.floor, opened.jobs)
+        ledger.open_project(opened.project.id, opened.head, opened.jobs)
+    engine = Engine(
+        ledger=ledger,
+        durable=writer.durable,
+        journal=journal,
+        redactor=redactor,
+        kinds=KINDS,
+        rules=rules,
+        folder=folder,
+        max_running=settings.max_running_jobs,
+        max_queued=settings.max_queued_jobs,
+        spares=settings.spare_children,
+    )
+    delivery = Delivery(
+        tracker=tracker,
+        journal=journal,
+        version=hub.__version__,
+        heartbeat_s=settings.heartbeat_s,
+        send_buffer_bytes=settings.send_buffer_bytes,
+        max_watchers=settings.max_watchers,
+        max_subscriptions=settings.max_subscriptions,
+        max_frame_bytes=settings.max_frame_bytes,
+        now_ms=clock.now_ms,
+    )
+    return Hub(
+        settings=settings, rules=rules, clock=clock, redactor=redactor, catalog=catalog, journal=journal,
+        ledger=ledger, tracker=tracker, writer=writer, engine=engine, delivery=delivery,
+    )  # fmt: skip
+
+
+async def drain(made: Hub) -> None:
+    """Tell every job and every watcher that the hub goes, each watcher with its own slot to come back in."""
+    await made.engine.stop()
+    await made.writer.durable()
+    await asyncio.sleep(0)  # one turn, in which the cohorts flush the ends
+    outlets = made.tracker.outlets()
+    for place, outlet in enumerate(outlets):
+        outlet.end(EndReason.RESTARTING, 1 + int(made.settings.drain_s * 1000 * place / len(outlets)))
+
+
+async def _beat(made: Hub) -> None:
+    while True:
+        await asyncio.sleep(made.settings.heartbeat_s)
+        made.tracker.beat()
+
+
+async def _prune(made: Hub) -> None:
+    settings = made.settings
+    while True:
+        before_ms = made.clock.now_ms() - int(settings.history_days * DAY_MS)
+        try:
+            floors = await made.journal.prune(events=settings.history_events, before_ms=before_ms)
+        except JournalUnavailable as exc:
+            log.warning("the journal was not pruned: %s", exc, extra={"action": "prune_failed"})
+        else:
+            for project, floor in floors.items():
+                made.tracker.raise_floor(project, floor)
+        await asyncio.sleep(PRUNE_S)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the data folder for this process alone; the system lets go of it however the process ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "hub.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise FolderTaken(f"Another hub uses {folder}. Stop it, or use another --data-dir.") from exc
+        yield
+    finally:
+        os.close(lock)

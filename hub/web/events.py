@@ -1,0 +1,44 @@
+"""One resource, three transports: what the request asks for decides."""
+
+from aiohttp import web
+
+from hub.core.errors import NotFound, Unavailable
+from hub.transports.ask import Ask
+from hub.transports.poll import serve_poll
+from hub.transports.sse import serve_sse
+from hub.transports.ws import serve_ws
+from hub.web.assembly import Hub
+from hub.web.keys import HUB
+
+
+class TooManyWatchers(Unavailable):
+    """The hub has as many open streams as it takes; ask the same address for JSON instead."""
+
+    code = "too_many_watchers"
+
+
+async def project_events(request: web.Request) -> web.StreamResponse:
+    hub = request.app[HUB]
+    project = hub.catalog.get(request.match_info["project"])
+    return await serve(request, hub, project.id)
+
+
+async def all_events(request: web.Request) -> web.StreamResponse:
+    return await serve(request, request.app[HUB], None)
+
+
+async def serve(request: web.Request, hub: Hub, project: str | None) -> web.StreamResponse:
+    ask = Ask.read(project, request.query, request.headers.get("Last-Event-ID"))
+    if ask.job is not None and project is not None:
+        job = await hub.engine.state(ask.job)
+        if job.project != project:
+            raise NotFound(f"Project {project!r} has no job {ask.job!r}.")
+    is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
+    is_sse = "text/event-stream" in request.headers.get("Accept", "").lower()
+    if (is_socket or is_sse) and hub.tracker.watcher_count >= hub.settings.max_watchers:
+        raise TooManyWatchers(poll=f"{request.path}?wait=20")
+    if is_socket:
+        return await serve_ws(request, hub.delivery, ask)
+    if is_sse:
+        return await serve_sse(request, hub.delivery, ask)
+    return await serve_poll(request, hub.delivery, ask)

@@ -1,0 +1,70 @@
+"""Who may ask from where: only under the hub's own names, and from other sites' pages nothing at all."""
+
+import ipaddress
+from collections.abc import Collection
+
+from aiohttp import web
+from yarl import URL
+
+from hub.core.errors import Forbidden
+from hub.web.errors import Handler
+from hub.web.keys import HUB
+
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+def is_loopback(host: str) -> bool:
+    """Is this a name of the machine itself that no DNS can point elsewhere?"""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_host(host: str, allowed: Collection[str]) -> None:
+    """Refuse a `Host` that is not the hub's: after DNS rebinding a stranger's name leads here. Raises Forbidden."""
+    name = _split(host)[0]
+    if not (is_loopback(name) or name in allowed or host in allowed):
+        raise Forbidden(
+            f"This hub does not go by the name {name!r}. Its operator can add it with the setting allowed_hosts.",
+            code="unknown_host",
+        )
+
+
+def check_origin(origin: str, host: str, allowed: Collection[str]) -> None:
+    """Refuse a page of another site. Raises Forbidden.
+
+    Same host and port as the request was for, or a name the operator allowed: a proxy may have rewritten `Host`.
+    """
+    try:
+        url = URL(origin)
+        name, place = url.host or "", f"{url.host}:{url.port}"
+    except ValueError:
+        name = place = ""
+    wanted_name, wanted_port = _split(host)
+    same = name == wanted_name and (wanted_port is None or place == f"{name}:{wanted_port}")
+    if not name or not (same or name in allowed or place in allowed):
+        raise Forbidden("Pages of other sites may not do this here.", code="foreign_origin")
+
+
+def _split(host: str) -> tuple[str, int | None]:
+    """A `Host` header's name and port."""
+    try:
+        url = URL(f"//{host}")
+        return (url.host or "").lower(), url.explicit_port
+    except ValueError:
+        return "", None
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    allowed = request.app[HUB].settings.allowed_hosts
+    check_host(request.host, allowed)
+    origin = request.headers.get("Origin")
+    is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
+    # Only browsers send Origin, and they send it with everything that could do harm here.
+    if origin is not None and (is_socket or request.method not in SAFE_METHODS):
+        check_origin(origin, request.host, allowed)
+    return await handler(request)

@@ -1,0 +1,41 @@
+"""For those who run the hub."""
+
+from aiohttp import web
+
+import hub as package
+from hub.jobs.kinds import KINDS
+from hub.web.keys import HUB
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """The process answers. Pages ask this to tell "blocked" from "down", so it does no more."""
+    hub = request.app[HUB]
+    body = {
+        "status": "ok",
+        "boot": hub.tracker.boot,
+        "version": package.__version__,
+        "server_ms": hub.clock.now_ms(),
+    }
+    return web.json_response(body, headers={"Cache-Control": "no-store"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """The hub can do its work: its journal takes what is published."""
+    writer = request.app[HUB].writer
+    failing = writer.failing_since is not None
+    body = {"status": "failing" if failing else "ok", "journal": writer.failure or "ok"}
+    return web.json_response(body, status=503 if failing else 200, headers={"Cache-Control": "no-store"})
+
+
+async def watchers(request: web.Request) -> web.Response:
+    rows = list(request.app[HUB].tracker.introspect())
+    return web.json_response({"items": rows, "total": len(rows)})
+
+
+async def kinds(request: web.Request) -> web.Response:
+    """What can be started here."""
+    items = [
+        {"id": kind.name, "title": kind.title, "stages": [stage.to_wire() for stage in kind.stages]}
+        for kind in KINDS.values()
+    ]
+    return web.json_response({"items": items, "total": len(items)})

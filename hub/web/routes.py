@@ -1,0 +1,27 @@
+"""The URL table."""
+
+from aiohttp import web
+
+from hub.web import events, history, jobs, operations, page, projects
+
+API = "/api/v1"
+
+ROUTES: tuple[web.RouteDef, ...] = (
+    web.get("/", page.index),
+    web.get("/healthz", operations.healthz),
+    web.get("/readyz", operations.readyz),
+    web.get(f"{API}/watchers", operations.watchers),
+    web.get(f"{API}/kinds", operations.kinds),
+    web.post(f"{API}/projects", projects.create),
+    web.get(f"{API}/projects", projects.list_),
+    web.get(f"{API}/projects/{{project}}", projects.read),
+    web.delete(f"{API}/projects/{{project}}", projects.delete),
+    web.post(f"{API}/projects/{{project}}/jobs", jobs.start),
+    web.get(f"{API}/projects/{{project}}/events", events.project_events),
+    web.get(f"{API}/projects/{{project}}/history", history.history),
+    web.get(f"{API}/events", events.all_events),
+    web.get(f"{API}/jobs", jobs.list_),
+    web.get(f"{API}/jobs/{{job}}", jobs.read),
+    web.post(f"{API}/jobs/{{job}}/cancel", jobs.cancel),
+    web.post(f"{API}/jobs/{{job}}/retry", jobs.retry),
+)

@@ -1,0 +1,77 @@
+"""Listening: from settings to a hub that answers, until it is told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from aiohttp import web
+
+from hub.settings import Settings, SettingsError
+from hub.web import logs
+from hub.web.app import create_app
+from hub.web.assembly import assembled
+from hub.web.guard import is_loopback
+
+log = logging.getLogger(__name__)
+
+CLOSE_S = 3.0
+"""Longest wait for open answers after the watchers have been told."""
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_ready: Callable[[str], Coroutine[Any, Any, None]] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until `stop` is set or SIGTERM or SIGINT comes, then drain.
+
+    `on_ready` gets the base URL once the hub listens, and may go on working while it does. Raises SettingsError for an
+    address that is not loopback, OSError for one that is taken, and what `assembled` raises.
+    """
+    if not is_loopback(settings.host):
+        raise SettingsError(
+            f"host: this version listens on loopback only, got {settings.host!r}. To be reached from elsewhere, put a "
+            "reverse proxy with sign-in in front, and name it in allowed_hosts."
+        )
+    stop = stop or asyncio.Event()
+    with _signals(stop):
+        async with assembled(settings) as hub:
+            logs.configure(settings.log_level, hub.redactor)
+            runner = web.AppRunner(
+                create_app(hub), access_log=None, handler_cancellation=True, shutdown_timeout=CLOSE_S
+            )
+            await runner.setup()
+            try:
+                site = web.TCPSite(runner, settings.host, settings.port)
+                await site.start()
+                url = _address(runner)
+                log.info("listening on %s", url, extra={"action": "listening"})
+                async with asyncio.TaskGroup() as tasks:
+                    follower = tasks.create_task(on_ready(url)) if on_ready is not None else None
+                    await stop.wait()
+                    if follower is not None:
+                        follower.cancel()
+            finally:
+                log.info("stopping", extra={"action": "stopping"})
+                await runner.cleanup()
+
+
+def _address(runner: web.AppRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
