@@ -123,7 +123,15 @@ def log_body(message: str = "hello") -> LogBody:
 
 def progress_body(percent: float, current: int = 0) -> ProgressBody:
     return ProgressBody(
-        stage="fetch", step=1, steps=2, current=current, total=100, unit="objects", percent=percent, rate=None, eta_s=None
+        stage="fetch",
+        step=1,
+        steps=2,
+        current=current,
+        total=100,
+        unit="objects",
+        percent=percent,
+        rate=None,
+        eta_s=None,
     )
 
 

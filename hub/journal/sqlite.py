@@ -31,9 +31,10 @@ class JournalTooNew(HubError):
 
 
 class SqliteJournal:
-    def __init__(self, path: Path, *, durable_power: bool = False) -> None:
+    def __init__(self, path: Path, *, durable_power: bool = False, busy_timeout_s: float = 5.0) -> None:
         """`durable_power`: each commit waits for the disk (`synchronous=FULL`), not only for the system's cache."""
         self._path = path
+        self._busy_timeout_s = busy_timeout_s
         self._synchronous = "FULL" if durable_power else "NORMAL"
         self._recent_jobs = 10
         self._turn = asyncio.Lock()  # transactions on the one writing connection follow each other
@@ -44,11 +45,16 @@ class SqliteJournal:
         self._recent_jobs = recent_jobs
         with _translated():
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = await aiosqlite.connect(self._path, isolation_level=None)
+            self._path.touch(mode=0o600)
+            self._writer = await aiosqlite.connect(self._path, isolation_level=None, timeout=self._busy_timeout_s)
             await self._writer.execute("PRAGMA journal_mode=WAL")
             await self._writer.execute(f"PRAGMA synchronous={self._synchronous}")
             await self._writer.execute("PRAGMA foreign_keys=ON")
-            await self._migrate()
+            try:
+                await self._migrate()
+            except JournalTooNew:
+                await self.close()
+                raise
             self._reader = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
         row = await self._one("read_epoch")
         if row is not None:
@@ -63,6 +69,12 @@ class SqliteJournal:
             if connection is not None:
                 await connection.close()
         self._reader = self._writer = None
+
+    async def limit_pages(self, pages: int) -> None:
+        """Bound the file's size, in SQLite's pages (4 KiB); never below what it has already."""
+        async with self._turn:
+            assert self._writer is not None
+            await self._writer.execute(f"PRAGMA max_page_count={pages}")
 
     async def projects(self) -> list[Opened]:
         live: dict[str, list[JobState]] = {}

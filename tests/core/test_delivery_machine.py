@@ -1,8 +1,8 @@
 """The promises of the delivery core, held against random histories: any order of publishing, commits, crashes, joining,
 stalling, draining, leaving and resuming, at any cadence.
 
-A model client knows only what a real one knows: the messages it was sent. It keeps its position, checks that every number
-is accounted for exactly once, and folds what it is told. At the end of every history its state must be the hub's.
+A model client knows only what a real one knows: the messages it was sent. It keeps its position, checks that every
+number is accounted for exactly once, and folds what it is told. At every history's end its state must be the hub's.
 """
 
 from typing import Any
@@ -17,6 +17,7 @@ from hub.core.errors import EndReason, JobEnded
 from hub.core.events import Event, Position, State
 from hub.core.job import JobState, reduce
 from hub.core.ledger import Ledger
+from hub.core.ports import Project
 from hub.core.redaction import Redactor
 from hub.core.tracker import Tracker
 from hub.journal.memory import MemoryJournal
@@ -110,8 +111,6 @@ class Delivery(RuleBasedStateMachine):
         self.ledger = Ledger(share=self._share, now_ms=self.clock.now_ms, redactor=Redactor())
         found = _run(self.journal.projects())
         if not found:
-            from hub.core.ports import Project  # noqa: PLC0415 - only this once
-
             _run(self.journal.add_project(Project(id=PROJECT, name="p", created=0)))
             found = _run(self.journal.projects())
         opened = found[0]

@@ -1,0 +1,150 @@
+"""A real hub program, a real git server, a real Chromium."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.browser.proxy import Proxy
+from tests.conftest import missing
+from tests.jobs.git_server import GitServer
+
+CHROMIUM = Path("/usr/bin/chromium")
+SHOTS = Path(__file__).parent / "shots"
+START_S = 20.0
+
+
+class HubProcess:
+    """The program as a user starts it. Stopped and started again, it keeps its port and its data."""
+
+    def __init__(self, data_dir: Path, *flags: str) -> None:
+        self._data_dir = data_dir
+        self._flags = flags
+        self._port = 0
+        self.start()
+
+    def start(self) -> None:
+        command = [
+            sys.executable, "-m", "hub", "serve", "--port", str(self._port), "--data-dir", str(self._data_dir),
+            "--allow-networks", "127.0.0.0/8", *self._flags,
+        ]  # fmt: skip
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        found = re.search(r"http://[\d.]+:(\d+)", self._process.stdout.readline())
+        assert found, "the hub did not say where it is"
+        self._port = int(found[1])
+        self.url = found[0] + "/"
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        self._process.send_signal(number)
+        self._process.wait(START_S)
+        self._process.stdout.close()
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self.stop()
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubProcess]:
+    process = HubProcess(tmp_path / "data", "--heartbeat-s", "2", "--drain-s", "1")
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `demo.git`: 200 files of noise, so that a limited speed takes a while."""
+    root = tmp_path_factory.mktemp("repositories")
+    source = root / "demo"
+    source.mkdir()
+
+    def git(*words: str) -> None:
+        identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *identity, "-C", str(source), *words], check=True, capture_output=True)
+
+    git("init", "-q", "-b", "main")
+    for number in range(200):
+        (source / f"file-{number:03}.bin").write_bytes(os.urandom(2048))
+    git("add", "-A")
+    git("commit", "-qm", "Noise")
+    git("clone", "-q", "--bare", str(source), str(root / "demo.git"))
+    return root
+
+
+@pytest.fixture
+def git(repositories: Path) -> Iterator[GitServer]:
+    with GitServer(repositories) as server:
+        yield server
+
+
+@pytest.fixture
+async def proxy(hub: HubProcess) -> AsyncIterator[Proxy]:
+    async with Proxy(hub.url.rstrip("/")) as running:
+        yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    if not CHROMIUM.exists():
+        missing(str(CHROMIUM))
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        await running.close()
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    opened = await browser.new_context(viewport={"width": 1200, "height": 900})
+    yield opened
+    await opened.close()
+
+
+class Complaints:
+    """What pages complain of in their console. Call it with a page to listen to that one, too."""
+
+    def __init__(self) -> None:
+        self._heard: list[str] = []
+        self._forgiven: list[str] = []
+
+    def __call__(self, page: Page) -> Page:
+        page.on("console", lambda message: message.type == "error" and self._heard.append(message.text))
+        page.on("pageerror", lambda error: self._heard.append(str(error)))
+        return page
+
+    def forgive(self, *words: str) -> None:
+        """Complaints with such words are expected: a browser reports every refused request as an error."""
+        self._forgiven.extend(words)
+
+    @property
+    def left(self) -> list[str]:
+        return [text for text in self._heard if not any(words in text for words in self._forgiven)]
+
+
+@pytest.fixture
+def watched() -> Iterator[Complaints]:
+    complaints = Complaints()
+    yield complaints
+    assert not complaints.left
+
+
+@pytest.fixture
+async def page(context: BrowserContext, watched: Complaints) -> Page:
+    return watched(await context.new_page())
+
+
+@pytest.fixture
+def shot() -> Callable[[Page, str], Awaitable[None]]:
+    """Keep a picture of the whole page under tests/browser/shots/."""
+    SHOTS.mkdir(exist_ok=True)
+
+    async def take(page: Page, name: str) -> None:
+        await page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+    return take

@@ -1,0 +1,90 @@
+"""The reducer: a job's state as the fold of its events."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.core.events import Event, Failure, ProgressBody, State
+from hub.core.job import JobState, reduce
+from tests.fakes import event, job_body, log_body, progress_body, stage_body
+
+
+def fold(*events: Event) -> JobState:
+    state = None
+    for each in events:
+        state = reduce(state, each)
+    assert state is not None
+    return state
+
+
+def test_the_first_event_brings_the_whole_plan() -> None:
+    state = fold(event(1, job_body(State.QUEUED, queue=2)))
+    assert [(stage.stage, stage.state) for stage in state.stages] == [("fetch", "waiting"), ("unpack", "waiting")]
+    assert (state.queue, state.percent, state.stage, state.started) == (2, 0.0, None, None)
+
+
+def test_stages_pass_with_their_times() -> None:
+    state = fold(event(1, job_body()), event(2, stage_body("fetch")), event(5, stage_body("unpack")))
+    fetch, unpack = state.stages
+    assert (fetch.state, fetch.started, fetch.ended) == ("done", 20, 50)
+    assert (unpack.state, unpack.started, unpack.ended) == ("running", 50, None)
+    assert state.stage == "unpack"
+
+
+def test_only_success_is_a_hundred_percent() -> None:
+    running = [event(1, job_body()), event(2, stage_body()), event(3, progress_body(99.9))]
+    assert fold(*running).percent == 99.9
+    assert fold(*running, event(4, job_body(State.SUCCEEDED))).percent == 100.0
+    assert fold(*running, event(4, job_body(State.CANCELLED))).percent == 99.9
+
+
+def test_a_failed_job_shows_the_stage_it_failed_in() -> None:
+    failure = Failure(code="refused", message="no", stage="fetch")
+    state = fold(event(1, job_body()), event(2, stage_body()), event(3, job_body(State.FAILED, error=failure)))
+    assert [stage.state for stage in state.stages] == ["failed", "waiting"]
+    assert state.stage == "fetch"
+    assert state.error == failure
+
+
+@pytest.mark.parametrize("body", [log_body(), progress_body(50), stage_body("unpack"), job_body(State.RUNNING)])
+def test_nothing_changes_after_the_end(body: object) -> None:
+    ended = fold(event(1, job_body()), event(2, job_body(State.CANCELLED)))
+    assert reduce(ended, event(3, body)) is ended
+
+
+def test_an_event_that_is_not_newer_changes_nothing() -> None:
+    state = fold(event(1, job_body()), event(5, progress_body(50)))
+    assert reduce(state, event(5, progress_body(60))) is state
+    assert reduce(state, event(4, progress_body(60))) is state
+
+
+def test_an_unplanned_stage_is_taken_as_it_comes() -> None:
+    state = fold(event(1, job_body()), event(2, stage_body("fetch")))
+    extra = stage_body("fetch").__class__(stage="extra", title="Extra", step=3, steps=3)
+    assert [stage.stage for stage in reduce(state, event(3, extra)).stages] == ["fetch", "unpack", "extra"]
+
+
+BODIES = st.one_of(
+    st.builds(job_body, st.sampled_from(list(State))),
+    st.sampled_from(["fetch", "unpack"]).map(stage_body),
+    st.text(max_size=20).map(log_body),
+    st.floats(0, 99.9).map(progress_body),
+)
+
+
+@given(st.lists(BODIES, min_size=1, max_size=12))
+def test_rows_and_events_survive_json(bodies: list[object]) -> None:
+    events = [event(seq, body) for seq, body in enumerate(bodies, 1)]
+    for each in events:
+        assert Event.from_wire(json.loads(json.dumps(each.to_wire()))) == each
+    state = fold(*events)
+    assert JobState.from_row(json.loads(json.dumps(state.to_row()))) == state
+
+
+def test_the_newest_progress_is_the_event_as_it_was_told() -> None:
+    told = event(3, progress_body(40, 7))
+    state = fold(event(1, job_body()), event(2, stage_body()), told, event(4, log_body()))
+    assert state.newest_progress() == told
+    assert isinstance(told.body, ProgressBody)

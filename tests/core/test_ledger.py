@@ -1,0 +1,118 @@
+"""The ledger: numbering, and nothing lossless told before it is durable."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from hub.core.errors import JobEnded, NotFound
+from hub.core.events import Event, State
+from hub.core.ledger import BLOCK, Ledger
+from hub.core.redaction import Redactor
+from tests.fakes import job_body, log_body, progress_body
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.told: list[int] = []
+        self.wakes = 0
+        self.redactor = Redactor()
+        self.ledger = Ledger(share=self._share, now_ms=lambda: 5, redactor=self.redactor)
+        self.ledger.on_waiting(self._wake)
+        self.ledger.open_project("p", 0)
+
+    def _share(self, events: Sequence[Event]) -> None:
+        self.told += [event.seq for event in events]
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def commit(self) -> None:
+        batch = self.ledger.take()
+        assert batch is not None
+        self.ledger.commit(batch)
+
+    def publish(self, body: object, job: str = "j") -> Event:
+        return self.ledger.publish("p", job, "clone", body)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_lossless_waits_for_the_commit_and_progress_behind_it_waits_too(scene: Scene) -> None:
+    scene.publish(job_body())
+    scene.publish(progress_body(1))
+    assert scene.told == []
+    scene.commit()
+    assert scene.told == [1, 2]
+
+
+def test_progress_alone_never_waits(scene: Scene) -> None:
+    scene.publish(job_body())
+    scene.commit()
+    wakes = scene.wakes
+    scene.publish(progress_body(1))
+    scene.publish(progress_body(2))
+    assert scene.told == [1, 2, 3]
+    assert scene.wakes == wakes
+    assert not scene.ledger.is_urgent
+
+
+def test_what_is_published_during_a_commit_waits_for_the_next(scene: Scene) -> None:
+    scene.publish(job_body())
+    batch = scene.ledger.take()
+    assert batch is not None
+    scene.publish(log_body())
+    scene.publish(progress_body(3))
+    scene.ledger.commit(batch)
+    assert scene.told == [1]
+    scene.commit()
+    assert scene.told == [1, 2, 3]
+
+
+def test_progress_never_gets_a_number_that_is_not_reserved(scene: Scene) -> None:
+    scene.publish(job_body())
+    scene.commit()
+    for n in range(BLOCK + 10):
+        scene.publish(progress_body(n / 100))
+    assert max(scene.told) <= BLOCK + 1
+    scene.commit()
+    assert scene.told == list(range(1, BLOCK + 12))
+
+
+def test_a_batch_holds_the_state_that_its_events_make(scene: Scene) -> None:
+    scene.publish(job_body())
+    scene.publish(progress_body(7))
+    batch = scene.ledger.take()
+    assert batch is not None
+    assert [event.seq for event in batch.events] == [1]
+    assert [(job.seq, job.percent) for job in batch.jobs] == [(2, 7.0)]
+    assert batch.reserved["p"] >= 2
+    assert scene.ledger.take() is None
+
+
+def test_nothing_is_published_after_an_end_or_before_a_beginning(scene: Scene) -> None:
+    scene.publish(job_body())
+    scene.publish(job_body(State.FAILED))
+    for body in (log_body(), progress_body(1), job_body(State.RUNNING)):
+        with pytest.raises(JobEnded):
+            scene.publish(body)
+    with pytest.raises(JobEnded):
+        scene.publish(log_body(), job="never begun")
+    with pytest.raises(NotFound):
+        scene.ledger.publish("nobody", "j", "clone", job_body())
+
+
+def test_a_secret_never_gets_a_number(scene: Scene) -> None:
+    scene.redactor.add(["s3cret!token"])
+    event = scene.publish(job_body(result={"nested": [{"url": "https://x:s3cret%21token@h/"}]}))
+    log = scene.publish(log_body("fatal: s3cret!token refused"))
+    assert "s3cret" not in repr((event, log))
+
+
+def test_a_deleted_project_takes_its_waiting_events_along(scene: Scene) -> None:
+    scene.publish(job_body())
+    scene.ledger.close_project("p")
+    assert scene.ledger.take() is None
+    assert scene.ledger.live_jobs() == []

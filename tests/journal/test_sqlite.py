@@ -1,0 +1,89 @@
+"""What only the SQLite journal has: a schema, migrations, durability, and a store that can fail."""
+
+import contextlib
+import re
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from hub.core.errors import JournalUnavailable
+from hub.core.ports import Batch, Project
+from hub.journal import queries
+from hub.journal.sqlite import JournalTooNew, SqliteJournal
+from tests.fakes import event, log_body
+
+
+def schema(script: str) -> list[tuple[str, ...]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(script)
+        return sorted(db.execute("SELECT type, name, sql FROM sqlite_master").fetchall())
+
+
+def test_the_schema_is_the_sum_of_its_migrations() -> None:
+    migrated = schema("".join(script for _, script in queries.migrations()))
+    assert schema((queries.HERE / "schema.sql").read_text()) == migrated
+
+
+def test_every_query_is_valid_against_the_schema() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.executescript((queries.HERE / "schema.sql").read_text())
+        for name, statement in queries.load().items():
+            numbered = {int(n) for n in re.findall(r"\?(\d+)", statement)}
+            plain = len(re.findall(r"\?(?!\d)", statement))
+            count = max(numbered) if numbered else plain
+            assert db.execute(f"EXPLAIN {statement}", [None] * count).fetchall(), name
+
+
+async def test_a_journal_of_a_newer_hub_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version=9999")
+    with pytest.raises(JournalTooNew):
+        await SqliteJournal(path).open(recent_jobs=1)
+
+
+async def test_a_locked_database_is_a_state_and_not_a_crash(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.sqlite3", busy_timeout_s=0.05)
+    await journal.open(recent_jobs=1)
+    await journal.add_project(Project(id="p", name="p", created=0))
+    batch = Batch(events=(event(1, log_body()),))
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalUnavailable):
+            await journal.commit(batch)
+        other.execute("ROLLBACK")
+    await journal.commit(batch)
+    assert [e.seq for e in await journal.events("p", 0, 9, 9)] == [1]
+    await journal.close()
+
+
+async def test_a_full_disk_is_a_state_and_loses_nothing(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.sqlite3")
+    await journal.open(recent_jobs=1)
+    await journal.add_project(Project(id="p", name="p", created=0))
+    await journal.limit_pages(1)
+    big = Batch(events=tuple(event(seq, log_body("x" * 4000)) for seq in range(1, 50)))
+    with pytest.raises(JournalUnavailable, match="full"):
+        await journal.commit(big)
+    assert await journal.events("p", 0, 99, 99) == []
+    await journal.limit_pages(1 << 30)
+    await journal.commit(big)
+    assert len(await journal.events("p", 0, 99, 99)) == 49
+    await journal.close()
+
+
+async def test_a_closed_journal_says_so(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.sqlite3")
+    await journal.open(recent_jobs=1)
+    await journal.close()
+    with pytest.raises(JournalUnavailable):
+        await journal.commit(Batch())
+
+
+async def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "data" / "journal.sqlite3")
+    await journal.open(recent_jobs=1)
+    assert stat.S_IMODE((tmp_path / "data" / "journal.sqlite3").stat().st_mode) == 0o600
+    await journal.close()
