@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 
@@ -16,6 +16,8 @@ from hub.core.events import Event
 from hub.core.job import JobState
 from hub.core.ports import Batch, EventFilter, JobFilter, Opened, Page, Project
 from hub.journal import queries
+
+T = TypeVar("T")
 
 SQL = queries.load()
 KEYS_KEPT_MS = 24 * 3600 * 1000
@@ -60,15 +62,15 @@ class SqliteJournal:
         if row is not None:
             return str(row[0])
         epoch = ids.token()
-        async with self._transaction() as db:
-            await db.execute(SQL["write_epoch"], (epoch,))
+        await self._write(lambda db: db.execute(SQL["write_epoch"], (epoch,)))
         return epoch
 
     async def close(self) -> None:
-        for connection in (self._reader, self._writer):
-            if connection is not None:
-                await connection.close()
-        self._reader = self._writer = None
+        async with self._turn:
+            for connection in (self._reader, self._writer):
+                if connection is not None:
+                    await connection.close()
+            self._reader = self._writer = None
 
     async def limit_pages(self, pages: int) -> None:
         """Bound the file's size, in SQLite's pages (4 KiB); never below what it has already."""
@@ -90,17 +92,19 @@ class SqliteJournal:
         return opened
 
     async def add_project(self, project: Project) -> Opened:
-        async with self._transaction() as db:
+        async def add(db: aiosqlite.Connection) -> Opened:
             await db.execute(SQL["add_numbers"], (project.id,))
-            await db.execute(SQL["add_project"], (project.id, project.name, project.url, project.path, project.created))
+            row = (project.id, project.name, project.url, project.path, project.created)
+            await db.execute(SQL["add_project"], row)
             cursor = await db.execute(SQL["read_numbers"], (project.id,))
-            row = await cursor.fetchone()
-        assert row is not None
-        return Opened(project=project, head=row[0], floor=row[1], jobs=())
+            numbers = await cursor.fetchone()
+            assert numbers is not None
+            return Opened(project=project, head=numbers[0], floor=numbers[1], jobs=())
+
+        return await self._write(add)
 
     async def delete_project(self, project: str) -> None:
-        async with self._transaction() as db:
-            await db.execute(SQL["delete_project"], (project,))
+        await self._write(lambda db: db.execute(SQL["delete_project"], (project,)))
 
     async def commit(self, batch: Batch) -> None:
         events = [
@@ -108,19 +112,24 @@ class SqliteJournal:
             for event in batch.events
         ]
         jobs = [(job.id, job.project, job.kind, job.state.value, _dump(job.to_row())) for job in batch.jobs]
-        async with self._transaction() as db:
-            await db.executemany(SQL["reserve"], [(reserved, project) for project, reserved in batch.reserved.items()])
+        reserved = [(reserved, project) for project, reserved in batch.reserved.items()]
+
+        async def put(db: aiosqlite.Connection) -> None:
+            await db.executemany(SQL["reserve"], reserved)
             await db.executemany(SQL["put_job"], jobs)
             await db.executemany(SQL["add_event"], events)
 
+        await self._write(put)
+
     async def prune(self, *, events: int, before_ms: int) -> dict[str, int]:
-        floors: dict[str, int] = {}
-        async with self._transaction() as db:
+        async def drop(db: aiosqlite.Connection) -> dict[str, int]:
             cursor = await db.execute(SQL["prunable"], (events, before_ms))
             floors = {project: upto for project, upto in await cursor.fetchall() if upto}
             await db.executemany(SQL["prune"], list(floors.items()))
             await db.executemany(SQL["raise_floor"], [(upto, project) for project, upto in floors.items()])
-        return floors
+            return floors
+
+        return await self._write(drop)
 
     async def events(self, project: str, after: int, upto: int, limit: int, job: str | None = None) -> list[Event]:
         return [_event(row[0]) for row in await self._all("events", project, after, upto, job, limit)]
@@ -150,9 +159,11 @@ class SqliteJournal:
         return (row[0], row[1]) if row else None
 
     async def remember(self, key: str, fingerprint: str, job: str, at_ms: int) -> None:
-        async with self._transaction() as db:
+        async def put(db: aiosqlite.Connection) -> None:
             await db.execute(SQL["forget_keys"], (at_ms - KEYS_KEPT_MS,))
             await db.execute(SQL["remember"], (key, fingerprint, job, at_ms))
+
+        await self._write(put)
 
     async def _migrate(self) -> None:
         assert self._writer is not None
@@ -166,25 +177,24 @@ class SqliteJournal:
             if number > version:
                 await self._writer.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
 
-    @contextlib.asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[aiosqlite.Connection]:
+    async def _write(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        """Run `work` as one transaction. A caller that is cancelled leaves it to finish by itself."""
+        return await asyncio.shield(asyncio.ensure_future(self._transact(work)))
+
+    async def _transact(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
         async with self._turn:
             with _translated():
-                async with self._begun() as db:
-                    yield db
-
-    @contextlib.asynccontextmanager
-    async def _begun(self) -> AsyncIterator[aiosqlite.Connection]:
-        if self._writer is None:
-            raise JournalUnavailable("The journal is closed.")
-        await self._writer.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._writer
-            await self._writer.execute("COMMIT")
-        except BaseException:
-            if self._writer.in_transaction:
-                await self._writer.execute("ROLLBACK")
-            raise
+                if self._writer is None:
+                    raise JournalUnavailable("The journal is closed.")
+                await self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    result = await work(self._writer)
+                    await self._writer.execute("COMMIT")
+                except BaseException:
+                    if self._writer.in_transaction:
+                        await self._writer.execute("ROLLBACK")
+                    raise
+                return result
 
     async def _all(self, name: str, *values: Any) -> list[Any]:
         with _translated():
@@ -198,7 +208,7 @@ class SqliteJournal:
 
 
 @contextlib.contextmanager
-def _translated() -> Any:
+def _translated() -> Iterator[None]:
     """SQLite's errors as the journal's own: a full disk, a lock or a lost file is a state, not a crash."""
     try:
         yield

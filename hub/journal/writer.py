@@ -33,7 +33,10 @@ class Writer:
         self._wake.set()
 
     async def durable(self) -> None:
-        """Wait until everything published so far is in the journal. Cancelling is safe."""
+        """Wait until everything published so far is in the journal. Cancelling is safe.
+
+        Raises JournalUnavailable only when the hub stops before the journal can be written again.
+        """
         if self._turn is None:
             self._turn = asyncio.get_running_loop().create_future()
         self.wake()
@@ -56,8 +59,13 @@ class Writer:
     async def _commit_what_waits(self) -> None:
         batch = self._ledger.take()
         turn, self._turn = self._turn, None
-        if batch is not None:
-            await self._commit(batch)
+        try:
+            if batch is not None:
+                await self._commit(batch)
+        except JournalUnavailable as exc:
+            if turn is not None and not turn.done():
+                turn.set_exception(exc)
+            raise
         if turn is not None and not turn.done():
             turn.set_result(None)
 

@@ -16,6 +16,8 @@ from hub.transports.encodings import SSE
 from hub.transports.sse import has_nothing_left
 from hub.transports.stream import Delivery, read_page, watched_end
 
+MAX_MESSAGES = 5000
+"""In one answer; who is further behind than that asks again, with the cursor of the first part."""
 RUNNING_S, WAITING_S, IDLE_S = 1, 2, 10
 """`Retry-After` while something moves, while something waits, and when nothing does."""
 
@@ -67,15 +69,18 @@ async def look(delivery: Delivery, ask: Ask, cursor: str | None) -> tuple[Sequen
     if cursor is None:
         return channel.snapshot(view, ended).messages, str(channel.position)
     since, covered = Position.parse(cursor), 0
+    messages: list[Message] = []
     while True:
         step = tracker.channel(project).resume(since, view, covered=covered, ended=ended)
         if isinstance(step, Resumed):
-            return step.messages, f"{tracker.epoch}-{step.told[project]}"
+            return [*messages, *step.messages], f"{tracker.epoch}-{step.told[project]}"
         assert isinstance(step, Behind)
         assert since is not None
-        found, covered, resumed = await read_page(delivery.journal, tracker, project, since.seq, step, view)
-        if found:
-            return resumed.messages, f"{tracker.epoch}-{resumed.told[project]}"
+        _, covered, resumed = await read_page(delivery.journal, tracker, project, since.seq, step, view)
+        messages += resumed.messages
+        since = Position(since.epoch, resumed.told[project])
+        if len(messages) >= MAX_MESSAGES:
+            return messages, str(since)
 
 
 def look_at_feed(delivery: Delivery, cursor: str | None) -> tuple[Sequence[Message], str]:

@@ -52,10 +52,20 @@ class Conversation:
         self._transport = prepare_socket(request, delivery)
         self._outlet = SocketOutlet(self._transport, WS, self._on_end)
         self._subscriptions: dict[str | None, Subscription] = {}
-        self._ending: asyncio.Task[None] | None = None
+        self._task = asyncio.current_task()
+        self._reason: EndReason | None = None
         delivery.tracker.attach(self._outlet, "ws")
 
     async def run(self, ask: Ask) -> None:
+        try:
+            await self._listen(ask)
+        except asyncio.CancelledError:
+            if self._reason is None or self._task is None or self._task.uncancel():
+                raise  # the watcher left, or the server stops
+        if self._reason is not None:
+            await self._end(self._reason)
+
+    async def _listen(self, ask: Ask) -> None:
         self._outlet.send([self._delivery.hello()], "")
         await self._subscribe(ask)
         async for message in self._socket:
@@ -63,14 +73,15 @@ class Conversation:
                 await self._answer(message.data)
             elif message.type is WSMsgType.BINARY:
                 self._outlet.end(EndReason.BAD_REQUEST)
-        if self._ending is not None:
-            await self._ending
 
     def close(self) -> None:
         self._delivery.tracker.detach(self._outlet)
 
     def _on_end(self, reason: EndReason) -> None:
-        self._ending = asyncio.get_running_loop().create_task(self._end(reason))
+        # Closing beside a receive() that waits would not wait for the peer's half of the handshake.
+        self._reason = reason
+        if self._task is not None:
+            self._task.cancel()
 
     async def _end(self, reason: EndReason) -> None:
         try:

@@ -1,5 +1,6 @@
 """What only the SQLite journal has: a schema, migrations, durability, and a store that can fail."""
 
+import asyncio
 import contextlib
 import re
 import sqlite3
@@ -86,4 +87,21 @@ async def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "data" / "journal.sqlite3")
     await journal.open(recent_jobs=1)
     assert stat.S_IMODE((tmp_path / "data" / "journal.sqlite3").stat().st_mode) == 0o600
+    await journal.close()
+
+
+async def test_a_cancelled_caller_leaves_no_half_transaction(tmp_path: Path) -> None:
+    """A cancel that came during COMMIT once turned into an error, and the task that was cancelled lived on."""
+    journal = SqliteJournal(tmp_path / "journal.sqlite3")
+    await journal.open(recent_jobs=1)
+    await journal.add_project(Project(id="p", name="p", created=0))
+    for seq in range(1, 200):
+        task = asyncio.create_task(journal.commit(Batch(events=(event(seq, log_body()),))))
+        for _ in range(seq % 7):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    await journal.commit(Batch(events=(event(1000, log_body()),)))
+    assert (await journal.events("p", 999, 1000, 1))[0].seq == 1000
     await journal.close()
