@@ -123,7 +123,7 @@ def parse(field: "dataclasses.Field[Any]", text: str, source: str) -> Any:
         if isinstance(default, float):
             return float(text)
     except (KeyError, ValueError) as exc:
-        raise SettingsError(f"{source}: {text!r} is not a {type(default).__name__}") from exc
+        raise SettingsError(f"{source}: {text!r} is not a value of type {type(default).__name__}") from exc
     if isinstance(default, tuple):
         # A path list is split as PATH is; networks and hosts hold colons themselves, so they go by commas.
         separator = os.pathsep if field.name == "roots" else ","

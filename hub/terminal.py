@@ -56,15 +56,16 @@ def live_line(job: JobState, style: Style) -> str:
     """One line for now, never wider than the terminal: the less important goes first when room is short."""
     columns = style.columns - 1  # a full line makes some terminals wrap
     percent = f"{percent_of(job):3d} %"
-    extras = {"counts": counts(job), "rate": rate(job), "eta": eta(job)}
-    head, steps = f"{clean(job.project)}{GAP}{doing(job)}", _steps(job)
+    # Made plain before it is measured: a mark that takes no column may become one that does.
+    extras = {"counts": style.plain(counts(job)), "rate": style.plain(rate(job)), "eta": eta(job)}
+    head, steps = style.plain(f"{clean(job.project)}{GAP}{doing(job)}"), _steps(job)
     for dropped in ((), ("rate",), ("rate", "counts"), ("rate", "counts", "eta"), ("rate", "counts", "eta", "steps")):
         title = head + (f" ({steps})" if steps and "steps" not in dropped else "")
         tail = "".join(GAP + text for name, text in extras.items() if text and name not in dropped)
         room = columns - cells(title) - cells(GAP + GAP + percent + tail)
         if room >= SMALLEST_BAR:
             drawn = style.paint(bar(job.percent / 100, min(room, LARGEST_BAR), style), CYAN)
-            return style.plain(title) + GAP + drawn + GAP + percent + style.plain(tail)
+            return title + GAP + drawn + GAP + percent + tail
     return style.plain(fit(head, columns - cells(GAP + percent)) + GAP + percent)[:columns]
 
 
@@ -150,9 +151,10 @@ def rate(job: JobState) -> str:
 
 def eta(job: JobState) -> str:
     """`20 to 40 s left`: a range, rounded to what it is worth."""
-    if job.progress is None or job.progress.eta_s is None or job.state is not State.RUNNING:
+    progress = _progress(job)
+    if progress is None or progress.eta_s is None or job.state is not State.RUNNING:
         return ""
-    low_s, high_s = job.progress.eta_s
+    low_s, high_s = progress.eta_s
     if high_s < 10:
         return "a few seconds left"
     unit_s, step, unit = next(row[1:] for row in ETA_ROUNDING if high_s < row[0])

@@ -370,6 +370,11 @@ async def test_calls_ask_what_the_api_wants():
     ]
 
 
+def test_pauses_double_up_to_their_longest_for_ever():
+    pace = Pace(shortest_s=0.5, longest_s=20.0)
+    assert [pace.bound_s(failures) for failures in (0, 1, 5, 6, 100_000)] == [0.5, 1.0, 16.0, 20.0, 20.0]
+
+
 def test_folding_the_messages_gives_the_jobs_state():
     state = fold_all([SNAPSHOT, *STORY])
     assert (state.state, state.seq, state.percent) == (State.SUCCEEDED, 10, 100.0)

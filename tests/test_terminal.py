@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.core.events import Failure, ProgressBody, State
@@ -71,6 +71,7 @@ def test_a_narrow_terminal_drops_the_rate_then_the_counts_then_the_time_left():
     assert first["/s"] > first["1,234"] > first["left"]
 
 
+@example(columns=20, percent=0.0, project="", title="\u1dc0", unicode=False)
 @given(
     columns=st.integers(1, 200),
     percent=st.floats(0, 99.9),

@@ -96,8 +96,10 @@ def table(page: Mapping[str, Any], now_ms: float) -> Sequence[str]:
         return ["No jobs. Start one: progress-hub clone URL"]
     rows = [("JOB", "PROJECT", "KIND", "STATE", "DONE", "STARTED", "TOOK")]
     for job in jobs:
-        ago = f"{duration((now_ms - job.started) / 1000)} ago" if job.started else "-"
-        took = duration(((job.ended or now_ms) - job.started) / 1000) if job.started else "-"
+        ago = took = "-"
+        if job.started is not None:
+            ago = f"{duration((now_ms - job.started) / 1000)} ago"
+            took = duration(((now_ms if job.ended is None else job.ended) - job.started) / 1000)
         rows.append((job.id, job.project, job.kind, job.state.value, f"{percent_of(job)} %", ago, took))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]

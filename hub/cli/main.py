@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hub.cli import codes
 from hub.cli.options import parser
 from hub.client import HubRefused, HubUnreachable
+from hub.core.errors import HubError
 from hub.settings import SettingsError
 
 
@@ -21,9 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return codes.FAILED
     except HubUnreachable as exc:
-        return _told(f"{exc.message} Start one with `progress-hub serve`, or name it with --hub or HUB_URL.", 5)
+        advice = "Start one with `progress-hub serve`, or name it with --hub or HUB_URL."
+        return _told(f"{exc.message} {advice}", codes.UNREACHABLE)
     except (HubRefused, SettingsError) as exc:
         return _told(str(exc), codes.USAGE)
+    except (HubError, OSError) as exc:
+        return _told(str(exc), codes.FAILED)
 
 
 def _told(message: str, code: int) -> int:

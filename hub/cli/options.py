@@ -172,7 +172,7 @@ def _value(field: "dataclasses.Field[Any]", flag: str) -> Any:
         try:
             return parse(field, text, flag)
         except SettingsError as exc:
-            raise argparse.ArgumentTypeError(str(exc)) from exc
+            raise argparse.ArgumentTypeError(str(exc).removeprefix(f"{flag}: ")) from exc
 
     return value
 

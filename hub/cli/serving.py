@@ -6,7 +6,6 @@ import dataclasses
 import errno
 import logging
 import os
-import sys
 import webbrowser
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -38,11 +37,10 @@ def serve(options: argparse.Namespace) -> int:
     except OSError as exc:
         if exc.errno != errno.EADDRINUSE:
             raise
-        sys.stderr.write(
-            f"progress-hub: Something listens on {settings.host}:{settings.port} already. Is it another hub? "
-            "Stop it, or take another port: --port 8471, or --port 0 for any that is free.\n"
-        )
-        return codes.FAILED
+        raise OSError(
+            f"Something listens on {settings.host}:{settings.port} already. Is it another hub? "
+            "Stop it, or take another port: --port 8471, or --port 0 for any that is free."
+        ) from exc
     return codes.SUCCEEDED
 
 

@@ -1,5 +1,6 @@
 """A hub's API as plain async calls. Answers are the API's own JSON objects."""
 
+import os
 import urllib.parse
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -141,6 +142,8 @@ def _quoted(identifier: str) -> str:
 
 
 def _cause(exc: BaseException) -> str:
-    """In the system's words, without aiohttp's; `strerror` may be a library's own text and is then good enough."""
+    """In the system's words where it has any: aiohttp's name addresses twice."""
     error = getattr(exc, "os_error", exc)
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or "it took too long"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)  # below 0: name resolution's own
+    return str(error) or "it took too long"

@@ -33,6 +33,10 @@ class Pace:
     climb_s: float = 300.0
     """How long a lower rung is used before the best one gets another try."""
 
+    def bound_s(self, failures: int) -> float:
+        """The longest that the next pause may be."""
+        return min(self.longest_s, self.shortest_s * 2.0 ** min(failures, 100))  # further doublings would overflow
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
@@ -198,9 +202,9 @@ class Watch:
         if self._lasted_s > self._pace.healthy_s:
             self._failures = 0
         if self._pause_s is None:
-            bound = min(self._pace.longest_s, self._pace.shortest_s * 2**self._failures)
+            # Full jitter, so that watchers do not come back in step.
+            self._pause_s = random.uniform(0, self._pace.bound_s(self._failures))  # noqa: S311
             self._failures += 1
-            self._pause_s = random.uniform(0, bound)  # noqa: S311 - full jitter, so that watchers do not come in step
         if self._pause_s:
             self._on_link(Link(transport=RUNGS[self._rung].name, live=False, retry_s=self._pause_s, why=self._why))
             await asyncio.sleep(self._pause_s)

@@ -4,8 +4,12 @@
 """
 
 import asyncio
+import contextlib
 import os
+import signal
+import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from aiohttp import web
 
@@ -74,26 +78,30 @@ class GitServer:
     async def _talk(
         self, request: web.Request, response: web.StreamResponse, *arguments: str, wants: bytes = b""
     ) -> None:
-        process = await asyncio.create_subprocess_exec(
-            *("git", "upload-pack", "--strict", "--stateless-rpc", *arguments, str(self._repository)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "GIT_CONFIG_NOSYSTEM": "1",
-                "GIT_CONFIG_GLOBAL": os.devnull,
-                "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
-            },
-        )
-        assert process.stdin
+        with _file_of(wants) as given:
+            process = await asyncio.create_subprocess_exec(
+                *("git", "upload-pack", "--strict", "--stateless-rpc", *arguments, str(self._repository)),
+                stdin=given,
+                stdout=asyncio.subprocess.PIPE,
+                env={
+                    "PATH": os.environ.get("PATH", os.defpath),
+                    "GIT_CONFIG_NOSYSTEM": "1",
+                    "GIT_CONFIG_GLOBAL": os.devnull,
+                    "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+                },
+            )
         assert process.stdout
+        told_all = False
         try:
-            process.stdin.write(wants)
-            process.stdin.close()
             await self._copy(process.stdout, response)
-        finally:  # also when the other side has gone in mid-pack
-            if process.returncode is None:
-                process.kill()
+            told_all = True
+        except ConnectionError:
+            pass  # the other side left in mid-answer: nobody to tell
+        finally:
+            if not told_all:
+                # Not process.kill(): it polls first, and takes the exit code away from asyncio's own wait.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
             await process.wait()
 
     async def _copy(self, source: asyncio.StreamReader, response: web.StreamResponse) -> None:
@@ -104,6 +112,14 @@ class GitServer:
             sent += len(chunk)
             if self._bytes_per_s:
                 await asyncio.sleep(began + sent / self._bytes_per_s - now())
+
+
+def _file_of(data: bytes) -> BinaryIO:
+    """A file rather than a pipe: git may end before it has read everything, and nobody need care."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    file.write(data)
+    file.seek(0)
+    return file
 
 
 def _remember(address: Path, host: str, port: int) -> None:

@@ -1,5 +1,6 @@
 """A repository that looks like somebody's work, the same one every time; made with no network and no git."""
 
+import itertools
 import random
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import pygit2
 from hub.demo.sources import LANGUAGES, Language, function, preamble, readings
 
 COMMITS = 320
-STATIONS = 140
+STATIONS = 420
+STATIONS_A_COMMIT = 3
 SEED = 1861
 """The year of the first tide prediction machine's plan; any number will do as long as it stays."""
 BEGAN_S = 1_650_000_000
@@ -49,14 +51,10 @@ class _History:
         self._put("README.md", "# Harbour\n\nWho may berth where, and when the tide lets them.\n")
         self._put("LICENSE", "Do with it as you like.\n")
         head = self._commit("Begin", [])
-        stations = self._stations()
+        stations = iter(range(STATIONS))
         side: pygit2.Oid | None = None
         for number in range(1, COMMITS):
-            if number % 2 == 0 and (station := next(stations, None)):
-                self._put(*station)
-                message = f"Add readings of {Path(station[0]).stem}"
-            else:
-                message = self._work()
+            message = (number % 2 == 0 and self._measure(stations)) or self._work()
             parents = [head, side] if side else [head]
             head = self._commit(f"Merge branch 'faster-tides'\n\n{message}" if side else message, parents)
             side = None
@@ -87,9 +85,15 @@ class _History:
             text += function(language, self._random, THINGS)
         self._put(path, text)
 
-    def _stations(self) -> Iterator[tuple[str, str]]:
-        for number in range(STATIONS):
-            yield f"data/station-{number:03d}.csv", readings(self._random, self._at_s)
+    def _measure(self, stations: Iterator[int]) -> str:
+        """Add what the next few stations read; the commit's subject, or nothing when all are there."""
+        names = []
+        for number in itertools.islice(stations, STATIONS_A_COMMIT):
+            names.append(f"station {number}")
+            # In every folder, so that the bytes of a transfer are spread as evenly as its objects.
+            folder = FOLDERS[number % len(FOLDERS)]
+            self._put(f"{folder}/readings/station-{number:03d}.csv", readings(self._random, self._at_s))
+        return f"Add readings of {', '.join(names)}" if names else ""
 
     def _branch(self, name: str, start: pygit2.Oid) -> pygit2.Oid:
         """A branch of a few commits. The next commit on the main line goes on from its files."""

@@ -132,10 +132,10 @@ def function(language: Language, chance: random.Random, things: Sequence[str]) -
 
 
 def readings(chance: random.Random, began_s: int) -> str:
-    """Twelve days of one tide gauge, every ten minutes: a rise and a fall twice a day, and the weather's noise."""
+    """Three days of one tide gauge, every ten minutes: a rise and a fall twice a day, and the weather's noise."""
     lines = ["time,height_m,wind_m_s,pressure_hpa"]
-    for number in range(1728):
-        height = 2.4 + 1.9 * math.sin(number * math.tau / 74.5) + chance.gauss(0, 0.05)
-        wind, pressure = abs(chance.gauss(6, 3)), chance.gauss(1013, 4)
+    for number in range(432):
+        height = 2.4 + 1.9 * math.sin(number * math.tau / 74.5) + chance.uniform(-0.1, 0.1)
+        wind, pressure = chance.uniform(0, 14), chance.uniform(995, 1030)
         lines.append(f"{began_s + number * 600},{height:.3f},{wind:.2f},{pressure:.1f}")
     return "\n".join(lines) + "\n"

@@ -125,7 +125,7 @@ class Engine:
             self._tell_places()
         elif run is None:
             job = await self.state(job_id)
-            raise JobEnded(f"The job has already {job.state.value}." if job.state.is_end else None)
+            raise JobEnded(f"The job has ended already, as {job.state.value}.")
         elif not run.is_stopping:
             self._publish(run.order, run.order.became(State.CANCELLING))
             run.stop(State.CANCELLED)

@@ -288,7 +288,8 @@ def _unwrapped(address: Address) -> tuple[Address, ...]:
         inner.append(address.sixtofour)
     if address.teredo is not None:
         inner.extend(address.teredo)
-    if address in ipaddress.ip_network("64:ff9b::/96") or address in ipaddress.ip_network("::/96"):
+    is_compatible = address in ipaddress.ip_network("::/96") and int(address) > 1  # but not `::` and `::1`
+    if is_compatible or address in ipaddress.ip_network("64:ff9b::/96"):
         inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return tuple(inner)
 

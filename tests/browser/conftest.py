@@ -16,6 +16,7 @@ from tests.conftest import missing
 from tests.jobs.git_server import GitServer
 
 CHROMIUM = Path("/usr/bin/chromium")
+HAS_CHROMIUM = CHROMIUM.exists()
 SHOTS = Path(__file__).parent / "shots"
 START_S = 20.0
 
@@ -91,7 +92,7 @@ async def proxy(hub: HubProcess) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
+    if not HAS_CHROMIUM:
         missing(str(CHROMIUM))
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

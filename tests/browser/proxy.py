@@ -23,6 +23,8 @@ class Manners:
     """Passes an answer on only once it is whole, as scanners do."""
     is_down: bool = False
     """Answers everything with a page of its own."""
+    prefix: str = ""
+    """Path under which the hub lives here; taken off before it is asked."""
 
 
 class Proxy:
@@ -33,6 +35,8 @@ class Proxy:
         self.manners = Manners()
         self.requests: list[str] = []
         """What came: "ws", "sse" or "GET /path"."""
+        self.streams = 0
+        """Event streams that are open."""
         self._sockets: set[web.WebSocketResponse] = set()
 
     async def __aenter__(self) -> Self:
@@ -67,10 +71,13 @@ class Proxy:
             await asyncio.sleep(3600)
         return await (self._socket(request) if is_ws else self._forward(request))
 
+    def _far(self, request: web.Request) -> str:
+        return self.target + str(request.rel_url).removeprefix(self.manners.prefix)
+
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
         body = await request.read()
-        url = f"{self.target}{request.rel_url}"
+        url = self._far(request)
         timeout = aiohttp.ClientTimeout(total=None)
         async with self._session.request(request.method, url, headers=headers, data=body, timeout=timeout) as answer:
             passed = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
@@ -78,14 +85,18 @@ class Proxy:
                 return web.Response(status=answer.status, headers=passed, body=await answer.read())
             response = web.StreamResponse(status=answer.status, headers=passed)
             await response.prepare(request)
-            async for piece in answer.content.iter_any():
-                await response.write(piece)
+            self.streams += answer.content_type == "text/event-stream"
+            try:
+                async for piece in answer.content.iter_any():
+                    await response.write(piece)
+            finally:
+                self.streams -= answer.content_type == "text/event-stream"
             await response.write_eof()
             return response
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         origin = {"Host": request.host, "Origin": request.headers.get("Origin", "")}
-        async with self._session.ws_connect(f"{self.target}{request.rel_url}", headers=origin) as far:
+        async with self._session.ws_connect(self._far(request), headers=origin) as far:
             near = web.WebSocketResponse()
             await near.prepare(request)
             self._sockets.add(near)

@@ -5,12 +5,12 @@ import signal
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.conftest import until
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
 
 CRAWL = 40_000.0
 NETWORK = ("Failed to load resource", "WebSocket connection", "net::ERR")
-
-GAPS = "document.querySelector('#link').innerText"
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ async def test_without_websocket_the_stream_takes_over_and_the_popover_says_why(
     await begin(page, proxy.url, git, watched)
     await expect(page.locator(".chip")).to_have_text("Live (stream)")
     await page.click(".chip")
-    await expect(page.locator("#link")).to_contain_text("closed (1006)")
+    await expect(page.locator("#link")).to_contain_text("refused or cut off on the way")
     await shot(page, "link-stream")
     await page.keyboard.press("Escape")
     await finish(page, git)
@@ -68,7 +68,7 @@ async def test_streams_held_back_end_in_polling(page, proxy, git, watched, shot)
 async def test_a_websocket_that_never_answers_delays_nothing_for_more_than_three_seconds(page, proxy, git, watched):
     proxy.manners.swallows_ws = True
     await page.goto(proxy.url)
-    await expect(page.locator(".empty h1")).to_be_visible(timeout=1_000)  # painted without any stream
+    await expect(page.locator(".empty h2")).to_be_visible(timeout=1_000)  # painted without any stream
     await expect(page.locator(".chip")).to_have_text("Live (stream)", timeout=4_000)
     await begin(page, proxy.url, git, watched)
     await finish(page, git)
@@ -90,10 +90,8 @@ async def test_a_cut_socket_comes_back_with_its_cursor(page, proxy, git, watched
     for _ in range(2):
         before = proxy.requests.count("ws")
         proxy.cut()
-        await page.wait_for_timeout(100)
+        await until(lambda before=before: proxy.requests.count("ws") > before)
         await expect(page.locator(".chip")).to_have_text("Live")
-        while proxy.requests.count("ws") == before:
-            await page.wait_for_timeout(20)
     await finish(page, git)
 
 
@@ -126,3 +124,26 @@ async def test_a_killed_hub_is_found_again_and_the_page_is_right(page, hub, git,
     hub.start()
     await expect(page.locator(".chip")).to_have_text("Live", timeout=25_000)
     await expect(page.locator(".title .mark")).to_have_text("Interrupted")
+
+
+async def test_it_lives_under_a_prefix(page, proxy, git, watched):
+    proxy.manners.prefix = "/tools/hub"
+    await begin(page, f"{proxy.url}tools/hub/", git, watched)
+    await expect(page.locator(".chip")).to_have_text("Live")
+    await finish(page, git)
+
+
+async def test_hidden_without_websocket_it_holds_no_connection_and_is_right_when_seen_again(page, proxy, git, watched):
+    proxy.manners.refuses_ws = True
+    await begin(page, proxy.url, git, watched)
+    await expect(page.locator(".chip")).to_have_text("Live (stream)")
+    hide = """(hidden) => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    await page.evaluate(hide, True)
+    await expect(page.locator(".chip")).to_have_text("Live (polling, up to 2 s late)")
+    await until(lambda: not proxy.streams)
+    await page.evaluate(hide, False)
+    await expect(page.locator(".chip")).to_have_text("Live (stream)")
+    await finish(page, git)

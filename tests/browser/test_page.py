@@ -21,7 +21,7 @@ async def start(page: Page, url: str) -> None:
 async def test_a_pasted_url_becomes_a_clone_that_is_watched_to_its_end(page, hub, git, shot):
     git.behaviour.bytes_per_s = SLOW
     await page.goto(hub.url)
-    await expect(page.locator(".empty h1")).to_be_visible()
+    await expect(page.locator(".empty h2")).to_be_visible()
     await expect(page.locator(".chip")).to_have_text("Live")
     await shot(page, "empty")
     await page.evaluate(
@@ -137,28 +137,46 @@ async def test_a_job_that_is_not_there_is_said_so(page, hub, watched):
     await expect(page.locator("p.empty")).to_contain_text("nothing")
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("dark", {"color_scheme": "dark", "viewport": {"width": 1200, "height": 900}}),
-        ("narrow", {"viewport": {"width": 360, "height": 780}, "has_touch": True}),
-        ("forced", {"forced_colors": "active", "reduced_motion": "reduce"}),
-    ],
-)
-async def test_it_fits_and_works_in(browser, hub, git, watched, shot, name, options):
+SCREENS = {
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 900}},
+    "narrow": {"viewport": {"width": 360, "height": 780}, "has_touch": True},
+    "forced": {"forced_colors": "active", "reduced_motion": "reduce"},
+}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_it_fits_and_works_on(browser, hub, git, watched, shot, screen):
     git.behaviour.bytes_per_s = CRAWL
-    context = await browser.new_context(**options)
+    context = await browser.new_context(**SCREENS[screen])
     page = watched(await context.new_page())
     await page.goto(hub.url)
     await start(page, f"{git.url}/demo.git")
-    await expect(page.locator(".facts .step")).to_contain_text("Receiving")
+    await expect(page.locator(".facts .rate")).to_be_visible()
     for place in ("job", "dashboard"):
         if place == "dashboard":
             await page.click(".back")
             await expect(page.locator(".job .name")).to_be_visible()
-        await shot(page, f"{name}-{place}")
+        await shot(page, f"{screen}-{place}")
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await page.click(".chip")
     await expect(page.locator("#link")).to_contain_text("in use")
-    await shot(page, f"{name}-link")
+    await shot(page, f"{screen}-link")
     await context.close()
+
+
+@pytest.mark.parametrize("transport", ["ws", "sse", "poll"])
+async def test_the_dashboard_follows_every_job_by(page, hub, git, transport):
+    git.behaviour.bytes_per_s = SLOW
+    await page.goto(f"{hub.url}?transport={transport}")
+    await expect(page.locator(".chip")).to_contain_text("Live")
+    project = await (await page.request.post(f"{hub.url}api/v1/projects", data={"url": f"{git.url}/demo.git"})).json()
+    await page.request.post(f"{hub.url}api/v1/projects/{project['id']}/jobs", data={"kind": "clone"})
+    await expect(page.locator(".job .name")).to_have_text("demo")
+    await expect(page.locator(".projects .name")).to_have_text("demo")
+    await expect(page.locator(".job .facts .step")).to_contain_text("Receiving")
+    await expect(page.locator(".recent .row")).to_contain_text("demo", timeout=15_000)
+    await expect(page.locator(".list.running .job")).to_have_count(0)
+    await page.click(".recent .row")
+    await expect(page.locator(".title .mark")).to_have_text("Done")
+    await page.click(".back")
+    await expect(page.locator(".projects .mark")).to_have_text("Done")

@@ -34,6 +34,8 @@ class Behaviour:
     """Speed limit of packs."""
     cut_after: int | None = None
     """Close the connection after so many bytes of a pack."""
+    words: bytes = b""
+    """Said to the client in front of each pack."""
     close_1_0: bool = False
     """Answer as HTTP/1.0 servers do, the end of the connection ending the body."""
 
@@ -205,8 +207,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _paced(self, output, *, is_pack: bool) -> Iterator[bytes]:
-        speed = self.server.git.behaviour.bytes_per_s if is_pack else None
-        while chunk := output.read1(4096 if speed or self.server.git.behaviour.cut_after else 262144):
+        behaviour = self.server.git.behaviour
+        speed = behaviour.bytes_per_s if is_pack else None
+        words = b"\x02" + behaviour.words
+        while chunk := output.read1(4096 if speed or behaviour.cut_after else 262144):
+            if behaviour.words and is_pack:
+                for mark in (b"0008NAK\n", b"000dpackfile\n"):  # the pack's side band begins here, in version 0 and 2
+                    chunk = chunk.replace(mark, mark + b"%04x" % (len(words) + 4) + words, 1)
             yield chunk
             if speed and not self.server.git.released.is_set():
                 time.sleep(len(chunk) / speed)  # the slowness itself is what is wanted

@@ -12,11 +12,19 @@ test('WebSocket begins at once, the stream beside it at 2 s, polling 3 s after t
 });
 
 test('what is blocked is left out for half an hour, and the next begins at once', () => {
-  let ladder = ladders.block(ladders.newLadder(), 'ws', 'closed (1006)', 0);
+  let ladder = ladders.block(ladders.newLadder(), 'ws', 'refused', 0);
   assert.deepEqual(rungs(ladder), [['sse', 0], ['poll', 3000]]);
   ladder = ladders.block(ladder, 'sse', 'held back', 0);
   assert.deepEqual(rungs(ladder), [['poll', 0]]);
   assert.deepEqual(rungs(ladder, 31 * MINUTE).length, 3);
+});
+
+test('a way that has worked is blocked only by a second failure in a row', () => {
+  let ladder = ladders.block(ladders.thrive(ladders.newLadder(), 'ws', 'boot'), 'ws', 'x', 0);
+  assert.equal(ladders.isBlocked(ladder, 'ws', 1), false);
+  assert.equal(ladders.isBlocked(ladders.block(ladder, 'ws', 'x', 0), 'ws', 1), true);
+  ladder = ladders.block(ladders.thrive(ladder, 'ws', 'boot'), 'ws', 'x', 0);
+  assert.equal(ladders.isBlocked(ladder, 'ws', 1), false);
 });
 
 test('polling is never blocked', () => {

@@ -43,7 +43,7 @@ STORY: list[tuple[str, Body]] = [
     (A, job("queued", plan=PLAN, queue=1)),
     (A, job("running")),
     (A, stage("connect")),
-    (A, LogBody(level="info", message="Connecting to git.example.org – 127.0.0.1", stage="connect")),
+    (A, LogBody(level="info", message="Connecting to git.example.org", stage="connect")),
     (A, job("failed", error=LOST)),
     (B, job("queued", plan=PLAN, queue=2, attempt=2, retry_of=A)),
     (C, job("queued", plan=PLAN, queue=3, params={})),

@@ -17,7 +17,7 @@ from hub.jobs.git.environment import environment
 from hub.jobs.git.failures import explain
 from hub.jobs.git.lines import Line, parse
 from hub.jobs.git.refs import RemoteRef, choose, head_of, refspecs, set_head
-from hub.jobs.git.transfer import Counters, Transfer
+from hub.jobs.git.transfer import Counters, PackSize, Transfer
 
 OLDEST_GIT = (2, 37)
 """The first with `http.curloptResolve`, which keeps git to the checked address."""
@@ -48,7 +48,8 @@ class GitCommand:
 
     def fetch(self, source: Source, wanted: Wanted, repo: Path, report: Report) -> Fetched:
         transfer = Transfer(report)
-        meter = _Meter(transfer, report)
+        size = PackSize(repo)
+        meter = _Meter(transfer, size, report)
         is_update = repo.exists()
         silence_s = source.rules.silence_timeout_s
         with environment(source, repo.parent) as env, _translated(source):
@@ -62,8 +63,7 @@ class GitCommand:
                 git(_clone_arguments(source, wanted, repo), cwd=repo.parent)
         transfer.finish()
         head, branch = head_of(pygit2.Repository(str(repo)))
-        count = transfer.counters
-        return Fetched(head=head, branch=branch, objects=count.total_objects, bytes=count.received_bytes)
+        return Fetched(head=head, branch=branch, objects=transfer.counters.total_objects, bytes=size.bytes())
 
     def checkout(self, repo: Path, report: Report) -> None:
         def on_line(text: str) -> bool:
@@ -133,8 +133,9 @@ def _listed(output: str) -> list[RemoteRef]:
 class _Meter:
     """git's lines as counts of a transfer."""
 
-    def __init__(self, transfer: Transfer, report: Report) -> None:
+    def __init__(self, transfer: Transfer, size: PackSize, report: Report) -> None:
         self._transfer = transfer
+        self._size = size
         self._report = report
         self.is_waiting = True
         """More is to come from the server; when it has all come, silence means work."""
@@ -154,12 +155,10 @@ class _Meter:
         return True
 
     def _receiving(self, line: Line) -> None:
-        before, total = self._transfer.counters, line.total or 0
+        total = line.total or 0
         self._transfer.count(
             # git does not tell how many of them are deltas before it has them all, so none counts as indexed yet.
-            Counters(
-                received_objects=line.current, total_objects=total, received_bytes=line.bytes or before.received_bytes
-            )
+            Counters(received_objects=line.current, total_objects=total, received_bytes=self._size.bytes())
         )
         self.is_waiting = line.current < total
 

@@ -15,15 +15,6 @@ from hub.jobs.gate import RemoteUrl
 from hub.jobs.git import known_hosts
 from hub.jobs.git.base import Source
 
-FSCK_TOLERATED = (
-    # Blemishes in the history of well-known repositories, which no checkout or later command trips over. What could
-    # (names such as `.git` in trees, odd submodule URLs and paths) stays an error.
-    "badDate", "badDateOverflow", "badEmail", "badName", "badTimezone", "duplicateEntries", "emptyName",
-    "missingAuthor", "missingEmail", "missingNameBeforeEmail", "missingSpaceBeforeDate", "missingSpaceBeforeEmail",
-    "multipleAuthors", "treeNotSorted", "zeroPaddedDate", "zeroPaddedFilemode", "badFilemode", "missingTaggerEntry",
-)  # fmt: skip
-
-
 LOCAL_SETTINGS = {
     # Nothing that a repository or a server sends may start a program,
     "core.hooksPath": "/dev/null",
@@ -43,14 +34,11 @@ LOCAL_SETTINGS = {
     # for it, and never writes through a symlink it finds on the way to a file (`has_dirs_only_path`).
     "core.protectHFS": "true",
     "core.protectNTFS": "true",
-    "fetch.fsckObjects": "true",
-    **{f"fetch.fsck.{name}": "ignore" for name in FSCK_TOLERATED},
     # One pack, and no background work that outlives the job.
     "fetch.unpackLimit": "1",
     "gc.auto": "0",
     "maintenance.auto": "false",
     "http.lowSpeedLimit": "1",  # bytes a second, for `http.lowSpeedTime`
-    "checkout.workers": "0",  # as many as there are cores
     "advice.detachedHead": "false",
     "init.defaultBranch": "main",
     "protocol.version": "2",

@@ -70,6 +70,10 @@ FAILURES: dict[str, _Row] = {
         "The repository is larger than the hub takes.",
         "Use `bare` to have it without files, or `depth` for less history.",
     ),
+    "unsafe_files": _Row(
+        "The repository holds file names that are not safe to write, such as a folder named .git.",
+        "Use `bare` to have it without files.",
+    ),
     "protocol": _Row("The transfer failed.", "The log holds what git said.", retry=True),
 }
 
@@ -86,6 +90,7 @@ def _rule(code: str, pattern: str) -> tuple[str, re.Pattern[str]]:
 
 # The first that matches decides, so the special stand before the general. From git 2.39, OpenSSH 9 and libgit2 1.9.
 _WORDS = (
+    _rule("unsafe_files", r"invalid path|cannot checkout to invalid|invalid symlink|unable to create (?:sym)?link"),
     _rule("disk_full", r"no space left on device|disk quota exceeded"),
     _rule("host_key_unknown", r"host key verification failed|host identification has changed|(?:ssh )?hostkey"),
     _rule("credentials_wrong", r"load key .*:|incorrect passphrase|unable to (?:extract public key|open)|"

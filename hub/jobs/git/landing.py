@@ -78,6 +78,8 @@ def settle(repo: Path, remote: RemoteUrl) -> None:
         opened.remotes.create("origin", remote.text, specs)
     for name in ("core.protectHFS", "core.protectNTFS"):
         opened.config[name] = True
+    if "http.followRedirects" in opened.config:  # an engine's own, for the transfer
+        del opened.config["http.followRedirects"]
 
 
 def land(repo: Path, home: Path) -> Path:

@@ -4,16 +4,18 @@ import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pygit2
 from pygit2.enums import CheckoutStrategy, ConfigLevel, CredentialType, FetchPrune
+from pygit2.ffi import C, ffi
 
 from hub.jobs.base import JobFailed, Report
 from hub.jobs.git.base import WHOLE_HISTORY, Credentials, Fetched, Source, Wanted
 from hub.jobs.git.failures import explain, failed
 from hub.jobs.git.known_hosts import home_with_known_hosts
 from hub.jobs.git.refs import RemoteRef, choose, head_of, refspecs, set_head
-from hub.jobs.git.transfer import Counters, Transfer
+from hub.jobs.git.transfer import Counters, PackSize, Transfer
 from hub.jobs.git.tunnel import Tunnel
 from hub.jobs.git.waiting import wait_for
 
@@ -27,17 +29,28 @@ class LibGit2:
         return None
 
     def fetch(self, source: Source, wanted: Wanted, repo: Path, report: Report) -> Fetched:
+        _isolate(repo.parent)  # before a repository is opened, which reads the settings
         opened = pygit2.Repository(str(repo)) if repo.exists() else pygit2.init_repository(str(repo), bare=wanted.bare)
         transfer = Transfer(report)
         callbacks = _FetchCallbacks(source, transfer)
         with _way_out(source, repo.parent) as (url, proxy), _translated(callbacks, source.credentials):
-            wait_for(
-                lambda: _fetch(opened, url, proxy, wanted, callbacks), report, while_waiting=callbacks.mind_silence
-            )
+            opened.config["http.followRedirects"] = False  # the preflight has followed what was to be followed
+            size = PackSize(repo)
+
+            def fetch() -> None:
+                remote = opened.remotes.create_anonymous(url)
+                watch = _Watch(remote, callbacks, size, source.rules.silence_timeout_s)
+                wait_for(lambda: _fetch(opened, remote, proxy, wanted, callbacks), report, while_waiting=watch.look)
+                watch.look()
+
+            try:
+                fetch()
+            except UnicodeDecodeError:  # pygit2 insists that what a server says is UTF-8: then do not listen
+                callbacks.sideband_progress = None  # type: ignore[method-assign,assignment]
+                fetch()
         transfer.finish()
         head, branch = head_of(pygit2.Repository(str(repo)))
-        count = transfer.counters
-        return Fetched(head=head, branch=branch, objects=count.total_objects, bytes=count.received_bytes)
+        return Fetched(head=head, branch=branch, objects=transfer.counters.total_objects, bytes=size.bytes())
 
     def checkout(self, repo: Path, report: Report) -> None:
         _isolate(repo.parent)
@@ -48,8 +61,9 @@ class LibGit2:
             wait_for(lambda: opened.checkout_head(strategy=strategy, callbacks=callbacks), report)  # type: ignore[no-untyped-call]
 
 
-def _fetch(repo: pygit2.Repository, url: str, proxy: str | None, wanted: Wanted, callbacks: "_FetchCallbacks") -> None:
-    remote = repo.remotes.create_anonymous(url)
+def _fetch(
+    repo: pygit2.Repository, remote: pygit2.Remote, proxy: str | None, wanted: Wanted, callbacks: "_FetchCallbacks"
+) -> None:
     # One connection for both: the list of refs decides what is fetched.
     remote.connect(callbacks=callbacks, proxy=proxy)
     listed = [
@@ -62,11 +76,7 @@ def _fetch(repo: pygit2.Repository, url: str, proxy: str | None, wanted: Wanted,
     if specs and listed:
         depth = wanted.depth or (WHOLE_HISTORY if repo.is_shallow else 0)
         prune = FetchPrune.NO_PRUNE if wanted.depth else FetchPrune.PRUNE
-        try:
-            remote.fetch(specs, callbacks=callbacks, prune=prune, proxy=proxy, depth=depth)
-        except UnicodeDecodeError:  # pygit2 insists that what a server says is UTF-8: then do not listen
-            callbacks.sideband_progress = None  # type: ignore[method-assign,assignment]
-            remote.fetch(specs, callbacks=callbacks, prune=prune, proxy=proxy, depth=depth)
+        remote.fetch(specs, callbacks=callbacks, prune=prune, proxy=proxy, depth=depth)
     set_head(repo, tip, wanted)
 
 
@@ -74,7 +84,6 @@ def _fetch(repo: pygit2.Repository, url: str, proxy: str | None, wanted: Wanted,
 def _way_out(source: Source, folder: Path) -> Iterator[tuple[str, str | None]]:
     """The URL and the proxy to use, so that libgit2 connects to the checked address and to no other."""
     remote, address, rules = source.remote, source.address, source.rules
-    _isolate(folder)
     # libgit2 waits for ever by default. Both are for all connections of the process.
     pygit2.settings.server_connect_timeout = round(rules.connect_timeout_s * 1000)
     pygit2.settings.server_timeout = round(rules.silence_timeout_s * 1000)
@@ -82,7 +91,7 @@ def _way_out(source: Source, folder: Path) -> Iterator[tuple[str, str | None]]:
         yield remote.text, None
     elif remote.is_http:
         with Tunnel(remote, address, rules.connect_timeout_s) as tunnel:
-            yield remote.text, tunnel.url
+            yield tunnel.url, tunnel.proxy
     elif remote.scheme == "ssh":
         pygit2.settings.homedir = str(home_with_known_hosts(remote, address, folder))
         yield remote.at(address).text, None
@@ -106,40 +115,62 @@ def _translated(callbacks: "_FetchCallbacks | _CheckoutCallbacks", credentials: 
         raise explain(str(exc), had_credentials=bool(credentials)) from exc
 
 
+class _Watch:
+    """Reads the counters of a running fetch, every so often and from outside.
+
+    libgit2 would call back for each object and each delta, hundreds of thousands of times: a tenth of all the work.
+    """
+
+    def __init__(self, remote: pygit2.Remote, callbacks: "_FetchCallbacks", size: PackSize, silence_s: float) -> None:
+        self._remote = remote
+        self._callbacks = callbacks
+        self._size = size
+        self._silence_s = silence_s
+        self._seen = Counters()
+
+    def look(self) -> None:
+        """Report the counters if they moved. Raises JobFailed `timeout` when the server owes more and is silent."""
+        stats = C.git_remote_stats(self._remote._remote)  # noqa: SLF001 - pygit2 hands it out only when all is over
+        now = Counters(
+            received_objects=stats.received_objects,
+            total_objects=stats.total_objects,
+            received_bytes=max(self._seen.received_bytes, self._size.bytes() if stats.total_objects else 0),
+            indexed_objects=stats.indexed_objects,
+            total_deltas=stats.total_deltas,
+            indexed_deltas=stats.indexed_deltas,
+        )
+        if now != self._seen:
+            self._seen = now
+            self._callbacks.heard_at = time.monotonic()
+            self._callbacks.transfer.count(now)
+        is_owed = not now.total_objects or now.received_objects < now.total_objects
+        if is_owed and time.monotonic() - self._callbacks.heard_at > self._silence_s:
+            raise failed("timeout", f"The server said nothing for {self._silence_s:g} seconds.")
+
+
 class _FetchCallbacks(pygit2.RemoteCallbacks):
     def __init__(self, source: Source, transfer: Transfer) -> None:
         super().__init__()
         self._source = source
-        self._transfer = transfer
         self._asked = 0
+        self.transfer = transfer
+        self.heard_at = time.monotonic()
         self.failure: JobFailed | None = None
         """Why a callback told libgit2 to stop, where libgit2 itself would say something vaguer."""
-        self._heard_at = time.monotonic()
-        self._is_waiting = True
 
-    def mind_silence(self) -> None:
-        """Raise JobFailed `timeout` when the server owes more and has been silent for too long."""
-        limit_s = self._source.rules.silence_timeout_s
-        if self._is_waiting and time.monotonic() - self._heard_at > limit_s:
-            raise failed("timeout", f"The server said nothing for {limit_s:g} seconds.")
+    @property
+    def fetch_options(self) -> Any:
+        return self._fetch_options
+
+    @fetch_options.setter
+    def fetch_options(self, options: Any) -> None:
+        """Where pygit2 leaves the options that it is about to use; see `_Watch` for what is taken out of them."""
+        options.callbacks.transfer_progress = ffi.NULL
+        self._fetch_options = options
 
     def sideband_progress(self, string: str) -> None:
-        self._heard_at = time.monotonic()
-        self._transfer.server_sends(string)
-
-    def transfer_progress(self, stats: pygit2.remotes.TransferProgress) -> None:
-        self._heard_at = time.monotonic()
-        self._is_waiting = stats.received_objects < stats.total_objects
-        self._transfer.count(
-            Counters(
-                received_objects=stats.received_objects,
-                total_objects=stats.total_objects,
-                received_bytes=stats.received_bytes,
-                indexed_objects=stats.indexed_objects,
-                total_deltas=stats.total_deltas,
-                indexed_deltas=stats.indexed_deltas,
-            )
-        )
+        self.heard_at = time.monotonic()
+        self.transfer.server_sends(string)
 
     def credentials(
         self, url: str, username_from_url: str | None, allowed_types: CredentialType

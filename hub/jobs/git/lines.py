@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 _METER = re.compile(
     r"(?P<title>[A-Z][\w .'-]*?): +(?:(?P<percent>\d{1,3})% \((?P<current>\d+)/(?P<total>\d+)\)|(?P<count>\d+))"
-    r"(?:, (?P<size>[\d.]+) (?P<unit>bytes?|[KMGT]iB)[^,]*)?(?P<done>, done\.)?\s*$"
+    r"(?:, (?P<size>[\d.]+) (?P<unit>bytes?|[KMGT]iB)[^,]*)?(?P<done>, (?:done|completed with \d+ local objects)\.)?\s*$"
 )
 _UNITS = {"byte": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")

@@ -5,6 +5,7 @@ is left alone, submodules of its own included.
 """
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,11 @@ from hub.jobs.git.base import Credentials, Engine, Source, Wanted
 from hub.jobs.git.failures import failed
 
 MOST_SUBMODULES = 200
+LONGEST_MODULES = 1024 * 1024
+"""Bytes of a .gitmodules file that is read at all."""
+
+_HEADER = re.compile(r'\s*\[\s*submodule\s+"((?:[^"\\]|\\.)*)"\s*\]')
+_NAME = re.compile(r"[^\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +78,38 @@ def fetch_all(engine: Engine, repo: Path, parent: Source, report: Report) -> Non
 def listed(repo: pygit2.Repository) -> Iterator[Submodule]:
     """The submodules of HEAD: entries of its tree that are commits, and that .gitmodules gives a URL."""
     root = repo.head.peel(pygit2.Tree)
-    if ".gitmodules" not in root or root[".gitmodules"].filemode != FileMode.BLOB:
+    if ".gitmodules" not in root:
         return
-    for module in repo.submodules:
+    modules = root[".gitmodules"]
+    if not isinstance(modules, pygit2.Blob) or modules.filemode == FileMode.LINK or modules.size > LONGEST_MODULES:
+        return
+    for name, values in parse(modules.data.decode(errors="replace")).items():
         # What the tree says is what git will look for; .gitmodules may claim any path.
-        path = posixpath.normpath(module.path)
+        path, url = values.get("path", ""), values.get("url", "")
         try:
             entry = root[path]
-        except KeyError:
+        except (KeyError, ValueError):
             continue
-        if module.url and entry.filemode == FileMode.COMMIT and path == module.path:
-            yield Submodule(name=module.name, path=path, url=module.url, commit=str(entry.id))
+        if url and entry.filemode == FileMode.COMMIT and path == posixpath.normpath(path):
+            yield Submodule(name=name, path=path, url=url, commit=str(entry.id))
+
+
+def parse(text: str) -> dict[str, dict[str, str]]:
+    """The keys of each `[submodule "name"]` of a .gitmodules file. What is not understood is passed over."""
+    found: dict[str, dict[str, str]] = {}
+    section: dict[str, str] = {}
+    for line in text.splitlines():
+        header = _HEADER.match(line)
+        if header:
+            name = re.sub(r"\\(.)", r"\1", header[1])
+            section = found.setdefault(name, {}) if _NAME.fullmatch(name) else {}
+        elif line.lstrip().startswith("["):
+            section = {}
+        else:
+            key, equals, value = line.partition("=")
+            if equals:
+                section[key.strip().lower()] = value.strip().strip('"')
+    return found
 
 
 def locate(url: str, parent: RemoteUrl) -> RemoteUrl:

@@ -1,12 +1,18 @@
 """A transfer's six counters as stages and progress: the same picture, whichever engine counts."""
 
-from collections.abc import Mapping
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from hub.jobs.base import Report
 from hub.jobs.git.failures import failed
 from hub.jobs.git.lines import Splitter, parse
+
+_PHASE = re.compile(r"(Enumerating|Counting|Compressing|Finding|Resolving|Reusing|Total)\b")
+"""What servers say of their own work; not all say it as git's meters do."""
 
 MOST_OBJECTS = 100_000_000
 """Some four times the largest public repositories; more is an attack or a mistake."""
@@ -22,6 +28,30 @@ class Counters:
     indexed_objects: int = 0
     total_deltas: int = 0
     indexed_deltas: int = 0
+
+
+class PackSize:
+    """How much has arrived in a repository since this was made, by the size of its packs, finished or not.
+
+    Exact where git tells three digits and libgit2 nothing.
+    """
+
+    def __init__(self, repo: Path) -> None:
+        self._folders = (repo / ".git" / "objects" / "pack", repo / "objects" / "pack")
+        self._before = {path.name for path in self._packs()}
+
+    def bytes(self) -> int:
+        found = 0
+        for path in self._packs():
+            if path.name not in self._before:
+                with contextlib.suppress(FileNotFoundError):  # it was renamed just now; the next look finds it
+                    found += path.stat().st_size
+        return found
+
+    def _packs(self) -> Iterator[Path]:
+        for folder in self._folders:
+            with contextlib.suppress(FileNotFoundError):
+                yield from (path for path in folder.iterdir() if path.suffix in {"", ".pack"} and "pack" in path.name)
 
 
 class Transfer:
@@ -42,7 +72,7 @@ class Transfer:
     def server_says(self, text: str) -> None:
         """A line of the server's: one of its own progress meters, or words for whoever asked."""
         line = parse(text)
-        if line.title is None:
+        if line.title is None and not _PHASE.match(line.text):
             self._report.log(f"server: {line.text}")
             return
         self._enter("receiving")

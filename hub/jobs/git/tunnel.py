@@ -1,8 +1,9 @@
-"""The way out for libgit2's http: a proxy inside this process that leads to one checked address and nowhere else.
+"""The way out for libgit2's http: a relay inside this process that leads to one checked address and nowhere else.
 
-libgit2 looks host names up by itself and, on a first request, follows redirects to anywhere. It also honours an http
-proxy, so it is given one that knows a single host and port, connects to the address that the gate has checked, and
-refuses the rest. TLS passes through untouched.
+libgit2 looks host names up by itself. For https it can be given a proxy: this one knows a single host and port,
+connects to the address that the gate has checked, and lets TLS pass through untouched. For plain http libgit2 writes
+to a proxy's URL but connects to the server all the same (1.9), so there it is given the relay in the server's place,
+and the relay puts the server's name back into each request.
 """
 
 import contextlib
@@ -20,11 +21,11 @@ _REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\
 _OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 _CHUNKED = re.compile(rb"^transfer-encoding: *chunked", re.IGNORECASE | re.MULTILINE)
-_PROXY_HEADER = re.compile(rb"^proxy-[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
+_HOST = re.compile(rb"^host:[^\r\n]*", re.IGNORECASE | re.MULTILINE)
 
 
 class Tunnel:
-    """A context; while it lasts, `url` is the proxy to give to libgit2."""
+    """A context; while it lasts, `url` and `proxy` are what to give to libgit2."""
 
     def __init__(self, remote: RemoteUrl, address: str, connect_timeout_s: float) -> None:
         self._remote = remote
@@ -33,7 +34,9 @@ class Tunnel:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._clients: set[socket.socket] = set()
         host, port = self._listener.getsockname()
-        self.url = f"http://{host}:{port}"
+        here = f"http://{host}:{port}"
+        self.proxy = here if remote.scheme == "https" else None
+        self.url = remote.text if self.proxy else here + remote.path
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -59,57 +62,47 @@ class Tunnel:
         # Whatever breaks here, libgit2 sees a closed connection and says so.
         with client, client.makefile("rb") as reader, contextlib.suppress(OSError, ValueError):
             try:
-                method, path, rest = self._request(reader)
-                if path is None:
+                head = _head(reader)
+                if self.proxy and not head.startswith(b"CONNECT %s " % self._place()):
                     client.sendall(_REFUSED)
                     return
                 address = (self._address, self._remote.effective_port)
                 with socket.create_connection(address, self._connect_timeout_s) as server:
                     server.settimeout(None)  # from here on libgit2 minds the time
-                    if method == b"CONNECT":
+                    if self.proxy:
                         client.sendall(_OPEN)
                     back = threading.Thread(target=_pour, args=(server, client), daemon=True)
                     back.start()
-                    if method == b"CONNECT":
+                    if self.proxy:
                         _pour(client, server)
                     else:
-                        self._pass_requests(reader, server, (method, path, rest))
+                        self._pass_requests(reader, server, head)
                     _end(server)
                     back.join()
             finally:
                 self._clients.discard(client)
                 _end(client)
 
-    def _pass_requests(self, reader: BinaryIO, server: socket.socket, request: tuple[bytes, bytes, bytes]) -> None:
-        """Hand on plain http requests, the target in each rewritten from the form for proxies to the usual one."""
-        method, path, rest = request
-        while path is not None:
-            server.sendall(b"%s %s %s" % (method, path, _PROXY_HEADER.sub(b"", rest)))
-            _pass_body(reader, rest, server)
-            method, maybe_path, rest = self._request(reader)
-            if maybe_path is None:
-                return
-            path = maybe_path
+    def _pass_requests(self, reader: BinaryIO, server: socket.socket, head: bytes) -> None:
+        while head:
+            server.sendall(_HOST.sub(b"Host: " + self._remote.authority.encode(), head))
+            _pass_body(reader, head, server)
+            head = _head(reader)
 
-    def _request(self, reader: BinaryIO) -> tuple[bytes, bytes | None, bytes]:
-        """The next request's method, path (None: not for our one remote, or no request) and the rest of its head."""
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            line = reader.readline(LONGEST_HEAD)
-            head += line
-            if not line or len(head) > LONGEST_HEAD:
-                return b"", None, b""
-        method, target, rest = head.split(b" ", 2)
-        remote = self._remote
-        if method == b"CONNECT":
-            host = f"[{remote.host}]" if ":" in remote.host else remote.host
-            return method, b"" if target == f"{host}:{remote.effective_port}".encode() else None, rest
-        scheme, _, place = target.partition(b"://")
-        authority, slash, path = place.partition(b"/")
-        known = {remote.authority.encode(), f"{remote.authority}:{remote.effective_port}".encode()}
-        if remote.scheme != "http" or scheme != b"http" or authority not in known:
-            return method, None, rest
-        return method, slash + path, rest
+    def _place(self) -> bytes:
+        host = f"[{self._remote.host}]" if ":" in self._remote.host else self._remote.host
+        return f"{host}:{self._remote.effective_port}".encode()
+
+
+def _head(reader: BinaryIO) -> bytes:
+    """The next request's line and headers; empty when there is none, or none that ends."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = reader.readline(LONGEST_HEAD)
+        head += line
+        if not line or len(head) > LONGEST_HEAD:
+            return b""
+    return head
 
 
 def _pass_body(reader: BinaryIO, head: bytes, server: socket.socket) -> None:

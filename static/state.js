@@ -1,0 +1,88 @@
+/**
+ * A job's state, folded from its events by a pure function: the twin of `reduce` in hub/core/job.py.
+ * Both replay tests/fixtures/story.jsonl. A state is the API's state object, so a snapshot's can be folded further.
+ */
+
+export const ENDS = new Set(['succeeded', 'failed', 'cancelled', 'interrupted']);
+export const isEnd = (state) => ENDS.has(state.state);
+
+const PROGRESS_FIELDS = ['current', 'total', 'unit', 'percent', 'rate', 'eta_s', 'message', 'detail'];
+
+/**
+ * The state after `event`; `state` is null for a job's first event.
+ * An event that is not newer than the state, or comes after the job's end, changes nothing (same object back).
+ */
+export function reduce(state, event) {
+  state ??= first(event);
+  if (event.seq <= state.seq || isEnd(state)) return state;
+  switch (event.type) {
+    case 'job': return onJob(state, event);
+    case 'stage': return onStage(state, event);
+    case 'progress': return onProgress(state, event);
+    case 'log': return { ...state, seq: event.seq };
+    default: return state;
+  }
+}
+
+function first(event) {
+  return {
+    id: event.job, project: event.project, kind: event.kind, state: 'queued', seq: 0, params: {}, stages: [],
+    stage: null, step: 0, steps: 0, percent: 0, current: 0, total: null, unit: '', rate: null, eta_s: null,
+    message: '', detail: {}, error: null, result: null, queue: null, created: event.at, started: null, ended: null,
+    attempt: 1, retry_of: null,
+  };
+}
+
+function onJob(state, event) {
+  const ended = ENDS.has(event.state);
+  let stages = state.stages.length ? state.stages : (event.stages ?? []).map(waiting);
+  if (ended) stages = leave(stages, event.at, event.state === 'succeeded' ? 'done' : event.state);
+  return placed({
+    ...state,
+    state: event.state,
+    seq: event.seq,
+    params: event.params,
+    stages,
+    error: event.error ?? null,
+    result: event.result ?? null,
+    queue: event.queue ?? null,
+    started: state.started ?? (event.state === 'running' ? event.at : null),
+    ended: ended ? event.at : null,
+    attempt: event.attempt,
+    retry_of: event.retry_of ?? null,
+    percent: event.state === 'succeeded' ? 100 : state.percent,
+    rate: ended ? null : state.rate,
+    eta_s: ended ? null : state.eta_s,
+  });
+}
+
+function onStage(state, event) {
+  let stages = leave(state.stages, event.at, 'done');
+  if (!stages.some((stage) => stage.stage === event.stage)) stages = [...stages, waiting({ ...event, weight: 1 })];
+  stages = stages.map((stage) => (
+    stage.stage === event.stage ? { ...stage, state: 'running', started: event.at } : stage
+  ));
+  return placed({ ...state, seq: event.seq, stages });
+}
+
+function onProgress(state, event) {
+  const { current, total, unit } = event;
+  const stages = state.stages.map((stage) => (
+    stage.stage === event.stage ? { ...stage, current, total, unit } : stage
+  ));
+  const progress = Object.fromEntries(PROGRESS_FIELDS.map((name) => [name, event[name]]));
+  return { ...state, ...progress, seq: event.seq, stages };
+}
+
+function placed(state) {
+  const step = state.stages.findLastIndex((stage) => stage.started !== null) + 1;
+  return { ...state, stage: step ? state.stages[step - 1].stage : null, step, steps: state.stages.length };
+}
+
+function waiting({ stage, title, weight }) {
+  return { stage, title, weight, state: 'waiting', started: null, ended: null, current: null, total: null, unit: null };
+}
+
+function leave(stages, at, how) {
+  return stages.map((stage) => (stage.state === 'running' ? { ...stage, state: how, ended: at } : stage));
+}

@@ -1,0 +1,61 @@
+/** Every job that is known, folded from whatever way the news came; `change` is dispatched. */
+
+import { parseCursor } from './link/position.js';
+import { isEnd, reduce } from './state.js';
+
+export class Store extends EventTarget {
+  jobs = new Map();
+  /** job id -> when (local ms) its progress last moved here: how "stalled" is told from "slow". */
+  heard = new Map();
+  isFilled = false;
+  #epoch = null;
+  #now;
+
+  constructor(now) {
+    super();
+    this.#now = now;
+  }
+
+  take(message) {
+    if (message.type === 'snapshot') this.#fill(message);
+    else if (message.job !== undefined) this.#fold(message);
+    else return;
+    this.dispatchEvent(new Event('change'));
+  }
+
+  put(state) {
+    this.#keep(state);
+    this.dispatchEvent(new Event('change'));
+  }
+
+  #fold(event) {
+    const before = this.jobs.get(event.job) ?? null;
+    const after = reduce(before, event);
+    if (after === before) return;
+    this.jobs.set(event.job, after);
+    this.heard.set(event.job, this.#now());
+  }
+
+  #fill({ project, cursor, jobs }) {
+    // The feed's cursor is in no project's numbering.
+    const epoch = project === null ? this.#epoch : parseCursor(cursor)?.epoch ?? null;
+    if (this.#epoch && epoch !== this.#epoch) this.jobs.clear(); // the numbering started over
+    this.#epoch = epoch;
+    const named = new Set(jobs.map((job) => job.id));
+    for (const [id, job] of this.jobs) {
+      // Ended while nobody listened; asked for when shown.
+      if ((project === null || job.project === project) && !named.has(id) && !isEnd(job)) this.jobs.delete(id);
+    }
+    for (const job of jobs) this.#keep(job);
+    if (project === null) this.isFilled = true;
+  }
+
+  /** A snapshot may be older than what a faster way told; a state never goes back. */
+  #keep(state) {
+    const known = this.jobs.get(state.id);
+    if (known && isEnd(known) && !isEnd(state)) return;
+    if (known && known.seq > state.seq && !isEnd(state)) return;
+    this.jobs.set(state.id, state);
+    this.heard.set(state.id, this.#now());
+  }
+}
