@@ -120,6 +120,11 @@ class Conversation:
         old = self._subscriptions.pop(ask.project, None)
         if old is not None:
             self._delivery.tracker.leave(self._outlet, old)
+        if self._subscriptions and (ask.project is None or None in self._subscriptions):
+            raise BadRequest(
+                "One connection follows either the feed of all projects or single projects: unsubscribe first.",
+                code="feed_or_projects",
+            )
         if len(self._subscriptions) >= self._delivery.max_subscriptions:
             raise BadRequest(
                 f"One connection follows at most {self._delivery.max_subscriptions} projects; open another, or poll.",

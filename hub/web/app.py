@@ -9,7 +9,7 @@ from hub.web.assembly import Hub, drain
 from hub.web.errors import Handler, tell_errors
 from hub.web.guard import SAFE_METHODS, guard
 from hub.web.keys import HUB
-from hub.web.page import harden
+from hub.web.page import ASSETS, harden, load
 from hub.web.routes import ROUTES
 
 
@@ -24,8 +24,8 @@ async def finish_changes(request: web.Request, handler: Handler) -> web.StreamRe
 def create_app(hub: Hub) -> web.Application:
     app = web.Application(middlewares=[tell_errors, guard, finish_changes], client_max_size=hub.settings.max_body_bytes)
     app[HUB] = hub
+    app[ASSETS] = load(static_dir())
     app.add_routes(ROUTES)
-    app.router.add_static("/static/", static_dir())
     app.on_response_prepare.append(harden)
     app.on_shutdown.append(_drain)
     return app

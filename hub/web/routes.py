@@ -8,6 +8,7 @@ API = "/api/v1"
 
 ROUTES: tuple[web.RouteDef, ...] = (
     web.get("/", page.index),
+    web.get("/static/{path:.+}", page.static),
     web.get("/healthz", operations.healthz),
     web.get("/readyz", operations.readyz),
     web.get(f"{API}/watchers", operations.watchers),

@@ -223,7 +223,14 @@ def test_a_failed_update_leaves_the_old_clone(child, server, repositories, engin
 
 @pytest.mark.parametrize(
     "url",
-    ["http://169.254.169.254/x", "file:///etc", "/etc", "ext::sh -c id", "--upload-pack=id", "http://ann:secret@a.org/x"],
+    [
+        "http://169.254.169.254/x",
+        "file:///etc",
+        "/etc",
+        "ext::sh -c id",
+        "--upload-pack=id",
+        "http://ann:secret@a.org/x",
+    ],
 )
 def test_submodules_pass_the_same_gate(fails, server, repositories, engine, url, tmp_path):
     name = f"{tmp_path.name}.git"
@@ -260,7 +267,7 @@ def test_a_git_that_is_not_there(child, server, tmp_path):
         ("git@example.org: Permission denied (publickey).\nfatal: Could not read from remote", "credentials_wanted"),
         ("fatal: could not read Username for 'https://x': terminal prompts disabled", "credentials_wanted"),
         ("remote authentication required but no callback set", "credentials_wanted"),
-        ("Load key \"/proc/1/fd/5\": error in libcrypto\ngit@x: Permission denied (publickey).", "credentials_wrong"),
+        ('Load key "/proc/1/fd/5": error in libcrypto\ngit@x: Permission denied (publickey).', "credentials_wrong"),
         ("fatal: Remote branch nope not found in upstream origin", "branch_not_found"),
         ("ERROR: Repository not found.\nfatal: Could not read from remote repository.", "repository_not_found"),
         ("fatal: '/x.git' does not appear to be a git repository", "repository_not_found"),

@@ -32,7 +32,9 @@ def test_the_scp_like_form(child, ssh, engine, repositories, sshd):
     """It has no place for a port, so the connection itself is not tried: port 22 is somebody else's."""
     ssh.know()
     user = ssh.url.removeprefix("ssh://").partition("@")[0]
-    run = child(f"{user}@127.0.0.1:{repositories.root}/small.git", params={"engine": engine}, rules={"allow_networks": []})
+    run = child(
+        f"{user}@127.0.0.1:{repositories.root}/small.git", params={"engine": engine}, rules={"allow_networks": []}
+    )
     assert run.failure()["code"] == "url_refused"
 
 

@@ -1,5 +1,7 @@
 """Outputs recorded from `git clone --progress`, with what must be understood of them."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,17 +30,17 @@ RECORDED = (
             text="Receiving objects:   0% (1/419403)", title="Receiving objects", current=1, total=419403)),
         ("Receiving objects:  43% (10/23), 1.20 MiB | 3.10 MiB/s", Line(
             text="Receiving objects:  43% (10/23), 1.20 MiB | 3.10 MiB/s", title="Receiving objects", current=10,
-            total=23, bytes=1258291)),
+            total=23)),
         ("Receiving objects: 100% (3/3), 912 bytes | 912.00 KiB/s, done.", Line(
             text="Receiving objects: 100% (3/3), 912 bytes | 912.00 KiB/s, done.", title="Receiving objects",
-            current=3, total=3, bytes=912, done=True)),
+            current=3, total=3)),
         ("Receiving objects: 100% (3/3), done.", Line(
-            text="Receiving objects: 100% (3/3), done.", title="Receiving objects", current=3, total=3, done=True)),
+            text="Receiving objects: 100% (3/3), done.", title="Receiving objects", current=3, total=3)),
         ("Resolving deltas: 100% (7/7), completed with 3 local objects.", Line(
             text="Resolving deltas: 100% (7/7), completed with 3 local objects.", title="Resolving deltas",
-            current=7, total=7, done=True)),
+            current=7, total=7)),
         ("remote: Enumerating objects: 5, done.        ", Line(
-            text="Enumerating objects: 5, done.", remote=True, title="Enumerating objects", current=5, done=True)),
+            text="Enumerating objects: 5, done.", remote=True, title="Enumerating objects", current=5)),
         ("remote: Compressing objects: 100% (2/2)\x1b[K", Line(
             text="Compressing objects: 100% (2/2)", remote=True, title="Compressing objects", current=2, total=2)),
         ("Updating files:  12% (5/40)", Line(
@@ -58,7 +60,6 @@ def test_a_recorded_clone_is_read_whole():
     lines = [parse(text) for text in Splitter().feed(RECORDED)]
     last = {line.title: line for line in lines if line.title}
     assert last["Receiving objects"].current == 419403
-    assert last["Receiving objects"].bytes == round(303.06 * 1024 * 1024)
     assert last["Resolving deltas"].total == 312045
     assert last["Updating files"].current == 4846
     assert [line.text for line in lines if line.title is None] == [
@@ -70,7 +71,7 @@ def test_a_recorded_clone_is_read_whole():
 def test_where_the_output_is_cut_does_not_matter(cuts):
     edges = [0, *sorted(cuts), len(RECORDED)]
     splitter, whole = Splitter(), Splitter().feed(RECORDED)
-    assert [line for a, b in zip(edges, edges[1:], strict=False) for line in splitter.feed(RECORDED[a:b])] == whole
+    assert [line for a, b in itertools.pairwise(edges) for line in splitter.feed(RECORDED[a:b])] == whole
     assert splitter.close() == []
 
 

@@ -304,6 +304,20 @@ async def test_one_socket_follows_many_projects_and_answers(hub: Running) -> Non
     await until(lambda: hub.hub.tracker.watcher_count == 0)
 
 
+async def test_a_socket_follows_the_feed_or_projects_but_not_both(hub: Running) -> None:
+    """Both tell of the same numbers at different times, and a client could not keep the two accounts apart."""
+    async with hub.session.ws_connect(f"{hub.url}/api/v1/events") as socket:
+        client = Client(socket)
+        await client.say({"op": "subscribe", "id": 1, "project": "p"})
+        assert (await client.hear("error"))["error"]["code"] == "feed_or_projects"
+        await client.say({"op": "unsubscribe", "id": 2})
+        await client.hear("unsubscribed")
+        await client.say({"op": "subscribe", "id": 3, "project": "p"})
+        await client.hear("subscribed")
+        await client.say({"op": "subscribe", "id": 4})
+        assert (await client.hear("error"))["error"]["code"] == "feed_or_projects"
+
+
 @pytest.mark.parametrize(
     ("frame", "code"),
     [

@@ -363,6 +363,17 @@ async def test_the_page_comes_with_its_policy_and_is_asked_for_again(hub: Runnin
         assert again.status == 304
 
 
+async def test_the_page_is_sent_compressed_and_typed(hub: Running) -> None:
+    async with hub.session.get(hub.url + "/static/app.js", headers={"Accept-Encoding": "gzip"}) as response:
+        assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert response.headers["Vary"] == "Accept-Encoding"
+        packed = await response.text()
+    async with hub.session.get(hub.url + "/static/app.js", headers={"Accept-Encoding": "identity"}) as response:
+        assert "Content-Encoding" not in response.headers
+        assert await response.text() == packed
+
+
 async def test_health_readiness_and_watchers(hub: Running) -> None:
     _, health, headers = await hub.call("GET", "/healthz")
     assert (health["status"], headers["Cache-Control"]) == ("ok", "no-store")

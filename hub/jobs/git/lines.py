@@ -4,10 +4,8 @@ import re
 from dataclasses import dataclass
 
 _METER = re.compile(
-    r"(?P<title>[A-Z][\w .'-]*?): +(?:(?P<percent>\d{1,3})% \((?P<current>\d+)/(?P<total>\d+)\)|(?P<count>\d+))"
-    r"(?:, (?P<size>[\d.]+) (?P<unit>bytes?|[KMGT]iB)[^,]*)?(?P<done>, (?:done|completed with \d+ local objects)\.)?\s*$"
+    r"(?P<title>[A-Z][\w .'-]*?): +(?:\d{1,3}% \((?P<current>\d+)/(?P<total>\d+)\)|(?P<count>\d+))(?:, .*)?\s*"
 )
-_UNITS = {"byte": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LONGEST_LINE = 64 * 1024
 
@@ -22,8 +20,6 @@ class Line:
     title: str | None = None
     current: int = 0
     total: int | None = None
-    bytes: int | None = None
-    done: bool = False
 
 
 def parse(text: str) -> Line:
@@ -40,8 +36,6 @@ def parse(text: str) -> Line:
         title=match["title"],
         current=int(match["current"] or match["count"]),
         total=int(match["total"]) if match["total"] else None,
-        bytes=round(float(match["size"]) * _UNITS[match["unit"]]) if match["size"] else None,
-        done=match["done"] is not None,
     )
 
 

@@ -32,7 +32,7 @@ class Tunnel:
         self._address = address
         self._connect_timeout_s = connect_timeout_s
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._clients: set[socket.socket] = set()
+        self._open: set[socket.socket] = set()
         host, port = self._listener.getsockname()
         here = f"http://{host}:{port}"
         self.proxy = here if remote.scheme == "https" else None
@@ -46,8 +46,9 @@ class Tunnel:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts; closing alone would not
         self._listener.close()
-        for client in list(self._clients):
-            _end(client)
+        for sock in list(self._open):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         while True:
@@ -55,7 +56,7 @@ class Tunnel:
                 client, _ = self._listener.accept()
             except OSError:  # closed: the context is over
                 return
-            self._clients.add(client)
+            self._open.add(client)
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -68,20 +69,21 @@ class Tunnel:
                     return
                 address = (self._address, self._remote.effective_port)
                 with socket.create_connection(address, self._connect_timeout_s) as server:
+                    self._open.add(server)
                     server.settimeout(None)  # from here on libgit2 minds the time
                     if self.proxy:
                         client.sendall(_OPEN)
-                    back = threading.Thread(target=_pour, args=(server, client), daemon=True)
+                    back = threading.Thread(target=_pour, args=(server.makefile("rb", 0), client), daemon=True)
                     back.start()
                     if self.proxy:
-                        _pour(client, server)
+                        _pour(reader, server)
                     else:
                         self._pass_requests(reader, server, head)
-                    _end(server)
+                        server.shutdown(socket.SHUT_WR)
                     back.join()
+                    self._open.discard(server)
             finally:
-                self._clients.discard(client)
-                _end(client)
+                self._open.discard(client)
 
     def _pass_requests(self, reader: BinaryIO, server: socket.socket, head: bytes) -> None:
         while head:
@@ -127,16 +129,10 @@ def _pass_bytes(reader: BinaryIO, left: int, server: socket.socket) -> None:
         left -= len(piece)
 
 
-def _pour(source: socket.socket, sink: socket.socket) -> None:
-    """Everything that comes out of `source` into `sink`, then end `sink`'s input."""
+def _pour(source: BinaryIO, sink: socket.socket) -> None:
+    """Everything that comes out of `source` into `sink`, as it comes, then end `sink`'s input."""
     buffer = memoryview(bytearray(CHUNK))
-    with contextlib.suppress(OSError):
-        while size := source.recv_into(buffer):
+    with source, contextlib.suppress(OSError):
+        while size := source.readinto1(buffer):
             sink.sendall(buffer[:size])
-    with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
-
-
-def _end(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
