@@ -10,8 +10,11 @@ from hub.transports.ask import Ask
 from hub.transports.encodings import SSE, SSE_PLAIN
 from hub.transports.stream import Delivery, SocketOutlet, follow, prepare_socket, watched_end
 
-RETRY = b"retry: 2000\n\n"
-"""How long a browser's own EventSource waits before it comes back, in milliseconds."""
+RETRY = b"retry: 2000\n"
+"""How long a browser's own EventSource waits before it comes back, in milliseconds.
+
+Said in the first event's block: some clients take a block without data for an event.
+"""
 HEADERS = {
     # Exactly this: some proxies stop recognising the stream when a charset follows.
     "Content-Type": "text/event-stream",
@@ -44,7 +47,7 @@ async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.S
     tracker = delivery.tracker
     tracker.attach(outlet, "sse")
     try:
-        outlet.write(encoding.frame([RETRY, encoding.encode(delivery.hello(), None)]))
+        outlet.write(encoding.frame([RETRY + encoding.encode(delivery.hello(), None)]))
         key = ask.key(encoding, closes=True)
         await follow(delivery, outlet, ask.project, ask.cursor, key)
         if await has_ended(delivery, ask):

@@ -1,10 +1,7 @@
 """A real hub program, a real git server, a real Chromium."""
 
 import os
-import re
-import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -14,41 +11,12 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.browser.proxy import Proxy
 from tests.conftest import missing
 from tests.jobs.git_server import GitServer
+from tests.processes import HubProcess
 
 CHROMIUM = Path("/usr/bin/chromium")
 HAS_CHROMIUM = CHROMIUM.exists()
 SHOTS = Path(__file__).parent / "shots"
 START_S = 20.0
-
-
-class HubProcess:
-    """The program as a user starts it. Stopped and started again, it keeps its port and its data."""
-
-    def __init__(self, data_dir: Path, *flags: str) -> None:
-        self._data_dir = data_dir
-        self._flags = flags
-        self._port = 0
-        self.start()
-
-    def start(self) -> None:
-        command = [
-            sys.executable, "-m", "hub", "serve", "--port", str(self._port), "--data-dir", str(self._data_dir),
-            "--allow-networks", "127.0.0.0/8", *self._flags,
-        ]  # fmt: skip
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        found = re.search(r"http://[\d.]+:(\d+)", self._process.stdout.readline())
-        assert found, "the hub did not say where it is"
-        self._port = int(found[1])
-        self.url = found[0] + "/"
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        self._process.send_signal(number)
-        self._process.wait(START_S)
-        self._process.stdout.close()
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self.stop()
 
 
 @pytest.fixture

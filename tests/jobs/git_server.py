@@ -5,12 +5,14 @@ import contextlib
 import os
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 
@@ -62,7 +64,7 @@ class GitServer:
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
-    def __enter__(self) -> "GitServer":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -86,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
     def do_GET(self) -> None:
@@ -101,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
         git.requests.append((self.command, self.path, dict(self.headers)))
         body = self._body()
         is_pack = self.command == "POST"
-        if behaviour.hang == "accept" or behaviour.hang == ("pack" if is_pack else "refs"):
+        if behaviour.hang in {"accept", "pack" if is_pack else "refs"}:
             git.released.wait(60)
             self.close_connection = True
         elif behaviour.garbage is not None:
@@ -221,8 +223,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve a folder, for trying things out by hand: `python tests/jobs/git_server.py FOLDER`."""
-    import sys
-
     with GitServer(Path(sys.argv[1])) as server:
         print(server.url, flush=True)
         threading.Event().wait()

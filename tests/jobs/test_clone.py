@@ -2,11 +2,13 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pygit2
 import pytest
 
+from tests.jobs.git_server import GitServer
 from tests.jobs.repositories import advance, fill, git, init, with_submodule
 
 SIX = {"received_objects", "total_objects", "received_bytes", "indexed_objects", "total_deltas", "indexed_deltas"}
@@ -216,8 +218,6 @@ def test_a_redirect_inside_the_gate_is_followed(child, server, repositories, eng
 
 
 def test_credentials_do_not_follow_a_redirect_to_another_server(child, server, repositories, engine):
-    from tests.jobs.git_server import GitServer
-
     with GitServer(repositories.root) as other:
         server.behaviour.redirects = {"/": f"{other.url}/"}
         run = child(f"{server.url}/small.git", params={"engine": engine}, secrets={"token": "s3cr3t-token"})
@@ -247,8 +247,6 @@ def test_an_http_1_0_server_works_with_the_git_command(child, server):
 
 
 def test_https_with_a_trusted_certificate(child, repositories, engine, certificate):
-    from tests.jobs.git_server import GitServer
-
     with GitServer(repositories.root, tls=certificate) as server:
         url = f"https://localhost:{server.port}/small.git"
         run = child(url, params={"engine": engine}, env={"SSL_CERT_FILE": str(certificate[0])})
@@ -286,8 +284,6 @@ def test_submodules_are_left_out_unless_asked_for(child, server, repositories, e
 
 
 def test_the_first_message_says_ready_and_stdin_closing_ends_an_idle_child():
-    import sys
-
     process = subprocess.Popen(
         [sys.executable, "-m", "hub.jobs.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )

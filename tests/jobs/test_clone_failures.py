@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from hub.jobs.git.failures import FAILURES, explain
+from tests.jobs.child_run import ChildRun
 from tests.jobs.conftest import free_port
 from tests.jobs.git_server import GitServer
 from tests.jobs.repositories import advance, fill, git, init, with_submodule
@@ -124,7 +125,8 @@ def test_other_answers(fails, server, status, code):
     "place",
     [
         "http://169.254.169.254/latest", "http://10.0.0.1/small.git", "file:///etc/small.git",
-        "http://ann:secret@127.0.0.1/small.git", "http://[::ffff:10.0.0.1]/x", "ssh://git@127.0.0.1/x", "ext::sh -c id ",
+        "http://ann:secret@127.0.0.1/small.git", "http://[::ffff:10.0.0.1]/x", "ssh://git@127.0.0.1/x",
+        "ext::sh -c id ",
     ],
 )  # fmt: skip
 def test_a_redirect_that_the_gate_refuses(fails, server, place):
@@ -183,8 +185,6 @@ def test_a_disk_that_is_full(child, server, engine, tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], stderr=subprocess.DEVNULL).returncode:
         pytest.skip("mounting a small disk takes more rights")
     try:
-        from tests.jobs.child_run import ChildRun
-
         run = ChildRun(disk, f"{server.url}/heavy.git", params={"engine": engine})
         with contextlib.closing(run):
             assert run.failure()["code"] == "disk_full"

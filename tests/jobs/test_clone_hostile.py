@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import pygit2
 import pytest
 
-from tests.jobs.repositories import with_link
+from tests.jobs.repositories import init, raw_commit, raw_tree, with_link
 
 
 @pytest.fixture
@@ -49,10 +50,6 @@ def test_nothing_is_written_through_a_link(child, server, repositories, engine, 
 
 
 def test_a_link_that_leads_outside_stays_a_link(child, server, repositories, engine, tmp_path):
-    import pygit2
-
-    from tests.jobs.repositories import init, raw_commit, raw_tree
-
     path = init(repositories.root / f"plain-link-{engine}.git")
     repo = pygit2.Repository(str(path))
     raw_commit(repo, raw_tree(repo, ("120000", b"passwd", repo.create_blob(b"/etc/passwd"))))

@@ -28,7 +28,7 @@ def test_a_key_under_a_passphrase(over_ssh, ssh, repositories):
     assert run.result()["head"] == repositories.head("small.git")
 
 
-def test_the_scp_like_form(child, ssh, engine, repositories, sshd):
+def test_the_scp_like_form_passes_the_gate_too(child, ssh, engine, repositories):
     """It has no place for a port, so the connection itself is not tried: port 22 is somebody else's."""
     ssh.know()
     user = ssh.url.removeprefix("ssh://").partition("@")[0]

@@ -10,7 +10,8 @@ import contextlib
 import re
 import socket
 import threading
-from typing import BinaryIO, Self
+from io import BufferedReader
+from typing import Self
 
 from hub.jobs.gate import RemoteUrl
 
@@ -73,7 +74,7 @@ class Tunnel:
                     server.settimeout(None)  # from here on libgit2 minds the time
                     if self.proxy:
                         client.sendall(_OPEN)
-                    back = threading.Thread(target=_pour, args=(server.makefile("rb", 0), client), daemon=True)
+                    back = threading.Thread(target=_pour, args=(server.makefile("rb"), client), daemon=True)
                     back.start()
                     if self.proxy:
                         _pour(reader, server)
@@ -85,7 +86,7 @@ class Tunnel:
             finally:
                 self._open.discard(client)
 
-    def _pass_requests(self, reader: BinaryIO, server: socket.socket, head: bytes) -> None:
+    def _pass_requests(self, reader: BufferedReader, server: socket.socket, head: bytes) -> None:
         while head:
             server.sendall(_HOST.sub(b"Host: " + self._remote.authority.encode(), head))
             _pass_body(reader, head, server)
@@ -96,7 +97,7 @@ class Tunnel:
         return f"{host}:{self._remote.effective_port}".encode()
 
 
-def _head(reader: BinaryIO) -> bytes:
+def _head(reader: BufferedReader) -> bytes:
     """The next request's line and headers; empty when there is none, or none that ends."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
@@ -107,7 +108,7 @@ def _head(reader: BinaryIO) -> bytes:
     return head
 
 
-def _pass_body(reader: BinaryIO, head: bytes, server: socket.socket) -> None:
+def _pass_body(reader: BufferedReader, head: bytes, server: socket.socket) -> None:
     length = _LENGTH.search(head)
     if length:
         _pass_bytes(reader, int(length[1]), server)
@@ -120,7 +121,7 @@ def _pass_body(reader: BinaryIO, head: bytes, server: socket.socket) -> None:
             _pass_bytes(reader, size + len(b"\r\n"), server)
 
 
-def _pass_bytes(reader: BinaryIO, left: int, server: socket.socket) -> None:
+def _pass_bytes(reader: BufferedReader, left: int, server: socket.socket) -> None:
     while left > 0:
         piece = reader.read(min(left, CHUNK))
         if not piece:
@@ -129,7 +130,7 @@ def _pass_bytes(reader: BinaryIO, left: int, server: socket.socket) -> None:
         left -= len(piece)
 
 
-def _pour(source: BinaryIO, sink: socket.socket) -> None:
+def _pour(source: BufferedReader, sink: socket.socket) -> None:
     """Everything that comes out of `source` into `sink`, as it comes, then end `sink`'s input."""
     buffer = memoryview(bytearray(CHUNK))
     with source, contextlib.suppress(OSError):
