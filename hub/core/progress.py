@@ -10,7 +10,7 @@ HALF_LIFE_S = 5.0
 """Of the smoothing of rates; long enough for batchy work, short enough to notice a change of network."""
 CONFIDENT_S = 3.0
 CONFIDENT_SAMPLES = 3
-"""No estimate before so much time and so many advances: a wrong one is worse than none."""
+"""No estimate before so much time and so many advances in a stage: a wrong one is worse than none."""
 CEILING = 99.9
 """The most an unfinished job shows; 100 is only ever said by its end."""
 
@@ -56,6 +56,7 @@ class Meter:
         self._percent = 0.0
         self._rate = Speed()
         self._pace = Speed()
+        self._stage_since: float | None = None
 
     @property
     def stage(self) -> Stage | None:
@@ -68,7 +69,8 @@ class Meter:
             self._plan.append(Stage(name=name, title=name, weight=0.0))
             names.append(name)
         self._step = names.index(name) + 1
-        self._rate = Speed()
+        # The pace of one stage says nothing about the next: bytes come at another speed than deltas.
+        self._rate, self._pace, self._stage_since = Speed(), Speed(), None
         stage = self._plan[self._step - 1]
         return StageBody(stage=stage.name, title=stage.title, step=self._step, steps=len(self._plan))
 
@@ -87,6 +89,8 @@ class Meter:
         passed = math.fsum(earlier.weight for earlier in self._plan[: max(self._step, 1) - 1])
         reached = math.floor((passed + stage.weight * share) / self._whole * 1000) / 10
         self._percent = max(self._percent, min(reached, CEILING))
+        if self._stage_since is None:
+            self._stage_since = at
         self._rate.sample(current, at)
         self._pace.sample(self._percent, at)
         return ProgressBody(
@@ -106,7 +110,11 @@ class Meter:
     def _eta(self, at: float) -> tuple[float, float] | None:
         """Between what the pace of now and the pace of the whole run so far promise."""
         elapsed = at - self._started
-        if elapsed < CONFIDENT_S or self._pace.advances < CONFIDENT_SAMPLES or not self._pace.per_s:
+        if (
+            at - (self._stage_since or at) < CONFIDENT_S
+            or self._pace.advances < CONFIDENT_SAMPLES
+            or not self._pace.per_s
+        ):
             return None
         left = 100.0 - self._percent
         guesses = (left / self._pace.per_s, elapsed * left / self._percent)

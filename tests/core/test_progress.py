@@ -85,3 +85,19 @@ def test_a_pause_without_advance_is_no_sample() -> None:
     for value, at in [(0, 0.0), (10, 1.0), (10, 2.0), (10, 3.0)]:
         speed.sample(value, at)
     assert (speed.advances, speed.per_s) == (1, 10.0)
+
+
+def test_a_new_stage_gets_an_estimate_of_its_own() -> None:
+    """Carried over, the pace of a quick stage once promised a slow one's end within seconds."""
+    meter = Meter(PLAN, started=0.0)
+    meter.enter("fetch")
+    for at in range(1, 6):
+        meter.advance(float(at), at * 20, 100)
+    meter.enter("unpack")
+    assert meter.advance(5.5, 1, 100).eta_s is None
+    body = None
+    for at in range(6, 16):
+        body = meter.advance(float(at), at - 5, 100)
+    assert body is not None
+    assert body.eta_s is not None
+    assert body.eta_s[1] > 60

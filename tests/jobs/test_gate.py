@@ -94,7 +94,8 @@ def test_a_secret_in_the_url_has_its_own_code_and_is_not_repeated(url):
 LITERALS = [
     "http://127.0.0.1/a", "http://127.1/a", "http://127.0.1/a", "http://2130706433/a", "http://0x7f000001/a",
     "http://0x7f.1/a", "http://0177.0.0.1/a", "http://017700000001/a", "http://127.0.0.1./a", "http://0/a",
-    "http://0.0.0.0/a", "http://\uff11\uff12\uff17.0.0.1/a", "http://\u2460\u2461\u2466.0.0.1/a", "http://127\u30020\u30020\u30021/a", "http://localhost/a",
+    "http://0.0.0.0/a", "http://\uff11\uff12\uff17.0.0.1/a", "http://\u2460\u2461\u2466.0.0.1/a",
+    "http://127\u30020\u30020\u30021/a", "http://localhost/a",
     "http://LOCALHOST./a", "http://x.localhost/a", "git://127.0.0.1/a", "ssh://git@127.0.0.1/a", "git@127.0.0.1:a",
     "http://10.0.0.1/a", "http://10.1/a", "http://172.16.5.4/a", "http://172.31.255.255/a", "http://192.168.1.1/a",
     "http://169.254.169.254/a", "http://0xa9fea9fe/a", "http://168.63.129.16/a", "http://100.64.0.1/a",
