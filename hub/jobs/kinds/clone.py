@@ -89,7 +89,9 @@ def run(task: Task, report: Report) -> Mapping[str, Any]:
     is_update = current is not None and current.is_bare == wanted.bare
     if current is not None and is_update:
         landing.copy(current, repo, report)
+    report.log(f"{'Updating' if is_update else 'Cloning'} {remote.text} with {engine.name}")
     fetched = engine.fetch(source, wanted, repo, report)
+    report.log(f"Received {fetched.objects:,} objects, {fetched.bytes:,} bytes")
     landing.settle(repo, remote)
     report.stage("checkout")
     files = 0
@@ -98,6 +100,7 @@ def run(task: Task, report: Report) -> Mapping[str, Any]:
         if params.get("submodules"):
             submodules.fetch_all(engine, repo, source, report)
     place = landing.land(repo, home)
+    report.log(f"{files:,} files are in {place}" if files else f"The repository is in {place}")
     return {
         "path": str(place),
         "head": fetched.head,
