@@ -70,4 +70,6 @@ def test_words_of_a_server_are_text_and_no_more(child, server, engine):
     run = child(f"{server.url}/small.git", params={"engine": engine})
     run.result()
     words = [message["log"]["message"] for message in run.messages if "log" in message]
-    assert [word for word in words if word.startswith("server:")] == ["server: fatal: <script>alert(1)</script> not found"]
+    assert [word for word in words if word.startswith("server:")] == [
+        "server: fatal: <script>alert(1)</script> not found"
+    ]
