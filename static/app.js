@@ -16,7 +16,7 @@ const transport = new URLSearchParams(location.search).get('transport') ?? 'auto
 const hub = createHub({ base: document.baseURI.replace(/[?#].*$/, ''), transport });
 const main = document.getElementById('main');
 const stale = document.getElementById('stale');
-const titles = tab(hub.store, document.querySelector('link[rel=icon]'));
+const titles = tab(hub.store, document.querySelector('link[rel=icon]'), () => hub.now());
 const waitingForLife = [];
 let view = null;
 let drawnAt = 0;

@@ -28,8 +28,12 @@ export function ringOf(job) {
 const EVERY_MS = 10_000;
 const MARKS = [25, 50, 75];
 
-/** What is worth saying of a change; null when nothing is. */
-export function announcement(before, after) {
+/**
+ * What is worth saying of a change; null when nothing is. A job not seen before is news only when it began after the page
+ * opened, at `openedAt` of the hub's clock: one that fails at once may be over before it is first heard of.
+ */
+export function announcement(seen, after, openedAt = Infinity) {
+  const before = seen ?? (after.created >= openedAt && isEnd(after) ? { ...after, state: 'queued' } : null);
   if (!before || before === after) return null;
   const name = `${after.kind} ${after.project}`;
   if (before.state !== after.state) {
@@ -62,7 +66,8 @@ export function speaker(polite, alert) {
   };
 }
 
-export function tab(store, link) {
+export function tab(store, link, hubNow) {
+  const openedAt = hubNow();
   const said = new Map();
   const voice = speaker(document.getElementById('polite'), document.getElementById('alert'));
   return { update(job, now) {
@@ -71,7 +76,7 @@ export function tab(store, link) {
     if (document.title !== title) document.title = title;
     set(link, 'href', ringOf(job ?? (running.length === 1 ? running[0] : null)));
     for (const [id, newest] of store.jobs) {
-      const news = announcement(said.get(id), newest);
+      const news = announcement(said.get(id), newest, openedAt);
       if (news) voice.say(news, isEnd(newest), now);
       said.set(id, newest);
     }

@@ -8,7 +8,7 @@ from typing import Self
 import aiohttp
 from aiohttp import WSMsgType, web
 
-HOP_BY_HOP = {"connection", "upgrade", "transfer-encoding", "content-length", "content-encoding", "keep-alive"}
+HOP_BY_HOP = {"connection", "upgrade", "transfer-encoding", "content-length", "keep-alive"}
 
 
 @dataclass

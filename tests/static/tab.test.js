@@ -23,6 +23,9 @@ test('stages, quarters and ends are worth saying, ticks are not', () => {
   assert.equal(words({ stage: null, step: 0 }, {}), 'clone demo: Connecting');
   assert.equal(words({}, { state: 'succeeded' }), 'clone demo: Done');
   assert.equal(words(null, {}), null);
+  const failed = job({ state: 'failed', created: 500, error: { message: 'No host.' } });
+  assert.equal(announcement(undefined, failed, 400).words, 'clone demo: Failed. No host.');
+  assert.equal(announcement(undefined, failed, 600), null);
   assert.deepEqual(announcement(job(), job({ state: 'failed', error: { message: 'No host.' } })), { words: 'clone demo: Failed. No host.', isAlert: true });
 });
 
