@@ -76,6 +76,7 @@ class FakeOutlet:
         self.ended: EndReason | None = None
         self._unsent = b""
         self._received = b""
+        self._taken = 0
 
     def write(self, data: bytes) -> None:
         if self.ended is not None:
@@ -84,9 +85,13 @@ class FakeOutlet:
             self._unsent += data
         else:
             self._received += data
+            self._taken += len(data)
 
     def backlog(self) -> int:
         return len(self._unsent)
+
+    def taken(self) -> int:
+        return self._taken
 
     def end(self, reason: EndReason, reconnect_ms: int = 0) -> None:
         self.ended = self.ended or reason
@@ -96,7 +101,9 @@ class FakeOutlet:
         if count is None:
             self.is_stalled = False
             count = len(self._unsent)
+        count = min(count, len(self._unsent))
         self._received += self._unsent[:count]
+        self._taken += count
         self._unsent = self._unsent[count:]
 
     def messages(self) -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ def compose(events: Sequence[Event], told: Mapping[str, int], view: View) -> tup
 class Subscription:
     """One watcher's place in one cohort."""
 
-    __slots__ = ("delivered", "id", "mailbox", "merged", "outlet", "since_ms", "stuck_bytes", "stuck_since", "told")
+    __slots__ = ("delivered", "id", "mailbox", "merged", "outlet", "since_ms", "stuck_since", "taken", "told")
 
     def __init__(self, outlet: Outlet, told: Mapping[str, int], since_ms: int) -> None:
         self.outlet = outlet
@@ -78,7 +78,7 @@ class Subscription:
         self.since_ms = since_ms
         self.delivered = 0
         self.merged = 0
-        self.stuck_bytes = 0
+        self.taken = 0
         self.stuck_since = 0.0
 
 
@@ -193,14 +193,14 @@ class Cohort:
             if backlog <= self._limits.high_water_bytes // 2:
                 self._catch_up(subscription)
             else:
-                self.check_stuck(subscription, backlog)
+                self._check_stuck(subscription)
         return any(way is Way.CONGESTED for way in self._ways.values())
 
-    def check_stuck(self, subscription: Subscription, backlog: int) -> None:
+    def _check_stuck(self, subscription: Subscription) -> None:
         """End a watcher that has taken no byte for too long."""
-        now = self._clock.monotonic()
-        if backlog == 0 or backlog != subscription.stuck_bytes:
-            subscription.stuck_bytes, subscription.stuck_since = backlog, now
+        now, taken = self._clock.monotonic(), subscription.outlet.taken()
+        if taken != subscription.taken:
+            subscription.taken, subscription.stuck_since = taken, now
         elif now - subscription.stuck_since >= self._limits.too_slow_s:
             subscription.outlet.end(EndReason.TOO_SLOW)
 
@@ -255,7 +255,7 @@ class Cohort:
     def _congest(self, subscription: Subscription, told: Mapping[str, int]) -> None:
         subscription.told = dict(told)
         subscription.mailbox = Mailbox(self._limits.mailbox_events)
-        subscription.stuck_bytes, subscription.stuck_since = subscription.outlet.backlog(), self._clock.monotonic()
+        subscription.taken, subscription.stuck_since = subscription.outlet.taken(), self._clock.monotonic()
         self._ways[subscription] = Way.CONGESTED
         self._on_congestion(self)
 

@@ -90,7 +90,7 @@ class Ledger:
         state = self._jobs.get(job)
         if job in self._ended or (state is None and not isinstance(body, JobBody)):
             raise JobEnded
-        clean: Body = type(body).from_wire(self._redactor.value(body.to_wire())) if self._redactor.knows_any else body
+        clean = self._redactor.body(body, job)
         line.seq += 1
         event = Event(project=project, seq=line.seq, at=self._now_ms(), job=job, kind=kind, body=clean)
         self._fold(state, event)

@@ -40,6 +40,9 @@ class Outlet(Protocol):
     def backlog(self) -> int:
         """How many of the bytes written have not been taken by the kernel yet."""
 
+    def taken(self) -> int:
+        """How many bytes the kernel has taken since the connection began."""
+
     def end(self, reason: EndReason, reconnect_ms: int = 0) -> None:
         """Say `bye` if the transport can, and close."""
 

@@ -3,12 +3,17 @@
 import base64
 import collections
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
+
+from hub.core.events import Body, JobBody, LogBody, ProgressBody
 
 MASK = "[redacted]"
 SHORTEST = 4
 """Shorter secrets are not searched for: masking every `a` would say more than it hides."""
+
+Clean = Callable[[str], str]
 
 
 def forms(secret: str, user: str = "") -> set[str]:
@@ -23,41 +28,71 @@ def forms(secret: str, user: str = "") -> set[str]:
 
 
 class Redactor:
-    """Masks every known secret in whatever text or JSON value is given.
+    """Masks known secrets in text and JSON values.
 
-    A secret is known from `add` on, and for the next `keep` secrets after it: a late error message of an ended job
-    must still be clean.
+    A secret belongs to the job it was given with, and is masked in what that job says and in whatever belongs to no
+    job: a token that happens to be the word `main` hides nobody else's branches. The newest `keep` jobs are remembered,
+    ended or not, since a late error message must still be clean.
     """
 
-    def __init__(self, keep: int = 200) -> None:
-        self._known: collections.deque[frozenset[str]] = collections.deque(maxlen=keep)
-        self._forms: tuple[str, ...] = ()
+    def __init__(self, keep: int = 500) -> None:
+        self._keep = keep
+        self._of_job: collections.OrderedDict[str, tuple[str, ...]] = collections.OrderedDict()
 
-    def add(self, secrets: Iterable[str], user: str = "") -> None:
-        fresh = frozenset(form for secret in secrets if secret for form in forms(secret, user))
-        if not fresh or fresh in self._known:
-            return
-        self._known.append(fresh)
-        self._forms = tuple(sorted(set().union(*self._known), key=len, reverse=True))  # longest first
+    def add(self, secrets: Iterable[str], user: str = "", job: str = "") -> None:
+        found = {form for secret in secrets if secret for form in forms(secret, user)}
+        if found:
+            longest_first = sorted({*found, *self._of_job.get(job, ())}, key=len, reverse=True)
+            self._of_job[job] = tuple(longest_first)
+            while len(self._of_job) > self._keep:
+                self._of_job.popitem(last=False)
 
-    @property
-    def knows_any(self) -> bool:
-        return bool(self._forms)
-
-    def text(self, text: str) -> str:
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, MASK)
+    def text(self, text: str, job: str | None = None) -> str:
+        """`text` with the secrets of `job` masked; of all jobs when it is None."""
+        known = self._of_job.values() if job is None else (self._of_job.get(job, ()),)
+        for found in known:
+            for form in found:
+                if form in text:
+                    text = text.replace(form, MASK)
         return text
 
-    def value(self, value: Any) -> Any:
-        """The same JSON value with every string in it clean, keys included."""
-        if not self._forms:
-            return value
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self.text(key): self.value(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)(self.value(item) for item in value)
-        return value
+    def value(self, value: Any, job: str | None = None) -> Any:
+        """The same JSON value with every text in it clean; its keys are names, and stay."""
+        return mapped(value, lambda text: self.text(text, job))
+
+    def body(self, body: Body, job: str) -> Body:
+        """The same body with every free text in it clean, of secrets and of what is no Unicode.
+
+        Names (states, stages, codes, units) are the hub's own and stay as they are.
+        """
+        return with_clean_text(body, lambda text: self.text(unicode(text), job))
+
+
+def unicode(text: str) -> str:
+    """`text` without lone surrogates, which no file, database or socket would take: their code is written out."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def mapped(value: Any, clean: Clean) -> Any:
+    """A JSON value with `clean` applied to every text but the keys."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {key: mapped(item, clean) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(mapped(item, clean) for item in value)
+    return value
+
+
+def with_clean_text(body: Body, clean: Clean) -> Body:
+    if isinstance(body, ProgressBody):
+        return replace(body, message=clean(body.message), detail=mapped(dict(body.detail), clean))
+    if isinstance(body, LogBody):
+        return replace(body, message=clean(body.message))
+    if isinstance(body, JobBody):
+        error = body.error
+        if error is not None:
+            error = replace(error, message=clean(error.message), hint=clean(error.hint) if error.hint else None)
+        result = mapped(dict(body.result), clean) if body.result is not None else None
+        return replace(body, params=mapped(dict(body.params), clean), result=result, error=error)
+    return body

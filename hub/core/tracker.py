@@ -29,7 +29,7 @@ class Watcher:
     transport: str
     since_ms: int
     subscriptions: dict[Subscription, tuple["Channel | None", CohortKey]] = field(default_factory=dict)
-    stuck_bytes: int = 0
+    taken: int = 0
     stuck_since: float = 0.0
 
 
@@ -199,11 +199,9 @@ class Tracker:
         server_ms = self._clock.now_ms()
         cache: dict[Any, bytes] = {}
         for outlet, watcher in list(self._watchers.items()):
-            backlog = outlet.backlog()
-            if backlog:
-                self._check_stuck(outlet, watcher, backlog)
+            if outlet.backlog():
+                self._check_stuck(outlet, watcher)
                 continue
-            watcher.stuck_bytes = 0
             if not watcher.subscriptions:
                 continue
             encoding, cursors = self._cursors(watcher)
@@ -256,10 +254,10 @@ class Tracker:
         assert encoding is not None
         return encoding, cursors
 
-    def _check_stuck(self, outlet: Outlet, watcher: Watcher, backlog: int) -> None:
-        now = self._clock.monotonic()
-        if backlog != watcher.stuck_bytes:
-            watcher.stuck_bytes, watcher.stuck_since = backlog, now
+    def _check_stuck(self, outlet: Outlet, watcher: Watcher) -> None:
+        now, taken = self._clock.monotonic(), outlet.taken()
+        if taken != watcher.taken:
+            watcher.taken, watcher.stuck_since = taken, now
         elif now - watcher.stuck_since >= self._limits.too_slow_s:
             outlet.end(EndReason.TOO_SLOW)
 

@@ -1,11 +1,12 @@
 """The engine takes jobs, queues them, runs as many as may run, and accounts for every one of them to its end."""
 
 import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class Engine:
         self._kinds = kinds
         self._rules = rules
         self._work = folder / "work"
+        self._trash = folder / "trash"
         self._homes = folder / "projects"
         self._max_running = max_running
         self._max_queued = max_queued
@@ -66,13 +68,14 @@ class Engine:
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._keyed = asyncio.Lock()  # the same request twice at once is one job, too
+        self._leaving: set[str] = set()
         self._closing = False
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def start(self, projects: Mapping[str, Project]) -> None:
         """Settle what an earlier process left: running jobs were interrupted, waiting ones wait again."""
-        await asyncio.to_thread(remove, self._work)
+        await asyncio.to_thread(_empty, self._work, self._trash)
         for job in self._ledger.live_jobs():
             order = self._recalled(job, projects[job.project])
             if job.state is State.QUEUED and order is not None:
@@ -110,7 +113,8 @@ class Engine:
             if known := await self._journal.recall(key):
                 if known[0] != fingerprint:
                     raise KeyReused
-                return await self.state(known[1])
+                if await self._journal.job(known[1]):  # else its project was deleted, and the key with it
+                    return await self.state(known[1])
             job = await self._submit(project, kind_name, params)
             await self._journal.remember(key, fingerprint, job.id, job.created)
             return job
@@ -154,10 +158,19 @@ class Engine:
     def home(self, project: str) -> Path:
         return self._homes / project
 
-    async def forget(self, project: str) -> None:
-        """Remove what jobs have made for the project. Raises Conflict while one runs."""
+    @contextlib.contextmanager
+    def closing(self, project: str) -> Iterator[None]:
+        """No job of the project starts within the block. Raises Conflict while one has not ended."""
         if self.project_jobs(project):
             raise Conflict("The project has a job that has not ended; cancel it first.", code="project_busy")
+        self._leaving.add(project)
+        try:
+            yield
+        finally:
+            self._leaving.discard(project)
+
+    async def forget(self, project: str) -> None:
+        """Remove what jobs have made for a project that is gone."""
         await asyncio.to_thread(remove, self.home(project))
 
     # -- inside -------------------------------------------------------------------------------------------------------
@@ -177,10 +190,13 @@ class Engine:
         target = Target(id=project.id, name=project.name, url=project.url, path=project.path)
         accepted = kind.check(params, target, self._rules)
         self._refuse_second(project.id, kind_name)
+        if project.id in self._leaving:
+            raise Conflict("The project is being deleted.", code="project_leaving")
         if len(self._queue) >= self._max_queued or self._closing:
             raise QueueFull
+        job_id = ids.job_id()
         user = accepted.params.get("username")
-        self._redactor.add(accepted.secrets.values(), user if isinstance(user, str) else "")
+        self._redactor.add(accepted.secrets.values(), user if isinstance(user, str) else "", job_id)
         shown = {**accepted.params, **dict.fromkeys(accepted.secrets, MASK)}
         body = JobBody(
             state=State.QUEUED,
@@ -190,8 +206,8 @@ class Engine:
             attempt=attempt,
             retry_of=retry_of,
         )
-        order = Order(id=ids.job_id(), kind=kind, target=target, secrets=accepted.secrets, body=body)
-        self._publish(order, body)
+        order = Order(id=job_id, kind=kind, target=target, secrets=accepted.secrets, body=body)
+        self._ledger.publish(project.id, job_id, kind_name, body)
         self._queue.append(order)
         self._start_what_can()
         job = self._ledger.job(order.id)
@@ -221,7 +237,8 @@ class Engine:
 
     def _start(self, order: Order) -> None:
         workspace = Workspace(work=self._work / order.id, home=self.home(order.target.id))
-        run = self._runs[order.id] = Run(order, workspace, self._rules, self._publish)
+        run = Run(order, workspace, self._trash / order.id, self._rules, self._publish)
+        self._runs[order.id] = run
         task = asyncio.get_running_loop().create_task(self._execute(run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -232,6 +249,7 @@ class Engine:
         finally:
             del self._runs[run.order.id]
             self._start_what_can()
+        await asyncio.to_thread(remove, self._trash / run.order.id)
 
     def _tell_places(self) -> None:
         for place, order in enumerate(self._queue, 1):
@@ -257,3 +275,10 @@ class Engine:
 
 def _body_of(job: JobState, state: State, **fields: Any) -> JobBody:
     return JobBody(state=state, params=job.params, attempt=job.attempt, retry_of=job.retry_of, **fields)
+
+
+def _empty(work: Path, trash: Path) -> None:
+    remove(work)
+    remove(trash)
+    work.mkdir(parents=True)
+    trash.mkdir()

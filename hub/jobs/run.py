@@ -41,13 +41,15 @@ class Order:
 
 
 class Run:
-    """`execute` is the run's task; it returns when the job has ended and its work folder is gone."""
+    """`execute` is the run's task; it returns when the job has ended and its work folder is out of the way."""
 
     def __init__(
-        self, order: Order, workspace: Workspace, rules: Rules, publish: Callable[[Order, Body], None]
+        self, order: Order, workspace: Workspace, trash: Path, rules: Rules, publish: Callable[[Order, Body], None]
     ) -> None:
+        """The work folder is renamed to `trash` before the end is published, and is the caller's to remove then."""
         self.order = order
         self._workspace = workspace
+        self._trash = trash
         self._rules = rules
         self._publish = publish
         self._meter = Meter(order.kind.stages, started=time.monotonic())
@@ -178,7 +180,9 @@ class Run:
         if self._child is not None and self._child.is_alive:
             self._child.kill()
             await self._child.gone()
-        await asyncio.to_thread(remove, self._workspace.work)
+        # Removing a hundred thousand files takes seconds, and the end of the job need not wait for it.
+        with contextlib.suppress(FileNotFoundError):
+            self._workspace.work.rename(self._trash)
 
 
 def interrupted(stage: str | None) -> Failure:

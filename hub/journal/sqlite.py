@@ -45,6 +45,13 @@ class SqliteJournal:
 
     async def open(self, *, recent_jobs: int) -> str:
         self._recent_jobs = recent_jobs
+        try:
+            return await self._open()
+        except BaseException:
+            await self.close()  # its threads would keep the process alive
+            raise
+
+    async def _open(self) -> str:
         with _translated():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
@@ -52,11 +59,7 @@ class SqliteJournal:
             await self._writer.execute("PRAGMA journal_mode=WAL")
             await self._writer.execute(f"PRAGMA synchronous={self._synchronous}")
             await self._writer.execute("PRAGMA foreign_keys=ON")
-            try:
-                await self._migrate()
-            except JournalTooNew:
-                await self.close()
-                raise
+            await self._migrate()
             self._reader = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
         row = await self._one("read_epoch")
         if row is not None:

@@ -32,15 +32,21 @@ class Writer:
     def wake(self) -> None:
         self._wake.set()
 
-    async def durable(self) -> None:
+    async def durable(self, patience_s: float = 5.0) -> None:
         """Wait until everything published so far is in the journal. Cancelling is safe.
 
-        Raises JournalUnavailable only when the hub stops before the journal can be written again.
+        Raises JournalUnavailable when that takes too long, or the hub stops first. What was published is not lost by
+        it: it is told once it is durable.
         """
         if self._turn is None:
             self._turn = asyncio.get_running_loop().create_future()
+            self._turn.add_done_callback(_seen)
         self.wake()
-        await asyncio.shield(self._turn)
+        try:
+            async with asyncio.timeout(patience_s):
+                await asyncio.shield(self._turn)
+        except TimeoutError:
+            raise JournalUnavailable(self.failure or None) from None
 
     async def run(self) -> None:
         while not self._stopping:
@@ -74,13 +80,13 @@ class Writer:
         while True:
             try:
                 await self._journal.commit(batch)
-            except JournalUnavailable as exc:
+            except Exception as exc:  # whatever it is: without this task nothing would ever be told again
                 if self.failing_since is None:
                     self.failing_since = time.monotonic()
                     log.exception("the journal cannot be written", extra={"action": "journal_failing"})
-                self.failure = exc.message
+                self.failure = str(exc)
                 if self._stopping:
-                    raise
+                    raise JournalUnavailable(self.failure) from exc
                 await asyncio.sleep(RETRY_S)
                 continue
             break
@@ -88,3 +94,9 @@ class Writer:
             log.warning("the journal is written again", extra={"action": "journal_recovered"})
             self.failing_since, self.failure = None, ""
         self._ledger.commit(batch)
+
+
+def _seen(turn: "asyncio.Future[None]") -> None:
+    """Those who wait for a turn may have lost patience; its end is in the log all the same."""
+    if not turn.cancelled():
+        turn.exception()

@@ -1,6 +1,7 @@
 """Server-sent events (HTML standard, 9.2): a stream that passes as a slow download."""
 
 import asyncio
+import logging
 
 from aiohttp import HttpVersion11, web
 
@@ -9,6 +10,8 @@ from hub.core.events import Position
 from hub.transports.ask import Ask
 from hub.transports.encodings import SSE, SSE_PLAIN
 from hub.transports.stream import Delivery, SocketOutlet, follow, prepare_socket, watched_end
+
+log = logging.getLogger(__name__)
 
 RETRY = b"retry: 2000\n"
 """How long a browser's own EventSource waits before it comes back, in milliseconds.
@@ -56,6 +59,10 @@ async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.S
         await close(request, response)
     except ConnectionError:
         pass  # the watcher left: nobody to tell
+    except Exception:  # past the head there is no status to answer with
+        log.exception("an event stream broke", extra={"action": "stream_broke"})
+        if request.transport is not None:
+            request.transport.abort()
     finally:
         tracker.detach(outlet)
     return response

@@ -56,9 +56,11 @@ class SocketOutlet:
         self._encoding = encoding
         self._on_end = on_end
         self._ended = False
+        self._written = 0
 
     def write(self, data: bytes) -> None:
         if not self._ended and not self._transport.is_closing():
+            self._written += len(data)
             self._transport.write(data)
 
     def send(self, messages: Sequence[Message], epoch: str) -> None:
@@ -69,6 +71,9 @@ class SocketOutlet:
 
     def backlog(self) -> int:
         return 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
+
+    def taken(self) -> int:
+        return self._written - self.backlog()
 
     def end(self, reason: EndReason, reconnect_ms: int = 0) -> None:
         if self._ended:

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import logging
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from hub.core.cohorts import Subscription
 from hub.core.errors import BadRequest, EndReason, HubError
 from hub.transports.ask import Ask, cadence
 from hub.transports.encodings import WS, ws_frame
 from hub.transports.stream import Delivery, SocketOutlet, follow, prepare_socket
+
+log = logging.getLogger(__name__)
 
 CLOSE_CODES = {
     EndReason.DONE: 1000,
@@ -23,6 +26,8 @@ CLOSE_CODES = {
     EndReason.GONE: 4503,
 }
 """4000-4499: come back with the cursor. 4500-4999: stay away."""
+ANSWERS_BYTES = 64 * 1024
+ID_LENGTH = 64
 CLOSE_S = 2.0
 """Longest wait for the peer's half of the closing handshake."""
 
@@ -38,6 +43,9 @@ async def serve_ws(request: web.Request, delivery: Delivery, ask: Ask) -> web.We
         await conversation.run(ask)
     except ConnectionError:
         pass  # the watcher left: nobody to tell
+    except Exception:  # past the upgrade there is no status to answer with
+        log.exception("a WebSocket broke", extra={"action": "stream_broke"})
+        await socket.close(code=WSCloseCode.INTERNAL_ERROR)
     finally:
         conversation.close()
     return socket
@@ -71,6 +79,8 @@ class Conversation:
         async for message in self._socket:
             if message.type is WSMsgType.TEXT:
                 await self._answer(message.data)
+                # Who asks without reading is not read from either, so what waits for it stays bounded.
+                await self._outlet.drained(ANSWERS_BYTES)
             elif message.type is WSMsgType.BINARY:
                 self._outlet.end(EndReason.BAD_REQUEST)
 
@@ -94,7 +104,7 @@ class Conversation:
         request_id = None
         try:
             frame = parse(text)
-            request_id = frame.get("id")
+            request_id = read_id(frame)
             await self._do(frame)
         except HubError as exc:
             self._say({"type": "error", "id": request_id, **exc.to_wire()})
@@ -106,10 +116,11 @@ class Conversation:
                 await self._subscribe(ask)
                 self._say({"type": "subscribed", "id": frame.get("id"), "project": ask.project})
             case "unsubscribe":
-                subscription = self._subscriptions.pop(frame.get("project"), None)
+                project = read_text(frame, "project")
+                subscription = self._subscriptions.pop(project, None)
                 if subscription is not None:
                     self._delivery.tracker.leave(self._outlet, subscription)
-                self._say({"type": "unsubscribed", "id": frame.get("id"), "project": frame.get("project")})
+                self._say({"type": "unsubscribed", "id": frame.get("id"), "project": project})
             case "ping":
                 self._say({"type": "pong", "id": frame.get("id"), "server_ms": self._delivery.now_ms()})
             case other:
@@ -140,7 +151,7 @@ class Conversation:
 
 def parse(text: str) -> dict[str, Any]:
     try:
-        frame = json.loads(text)
+        frame = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as exc:
         raise BadRequest("A frame must be one JSON object.") from exc
     if not isinstance(frame, dict):
@@ -148,12 +159,30 @@ def parse(text: str) -> dict[str, Any]:
     return frame
 
 
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def read_id(frame: dict[str, Any]) -> str | int | None:
+    """The client's own name for its request. Raises BadRequest."""
+    request_id = frame.get("id")
+    if request_id is None or type(request_id) is int or (isinstance(request_id, str) and len(request_id) <= ID_LENGTH):
+        return request_id
+    raise BadRequest(f"id must be a whole number or a text of at most {ID_LENGTH} characters.")
+
+
+def read_text(frame: dict[str, Any], name: str) -> str | None:
+    """Raises BadRequest."""
+    value = frame.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise BadRequest(f"{name} must be a text.")
+
+
 def read_subscribe(frame: dict[str, Any]) -> Ask:
     """Raises BadRequest."""
-    project, since, job = frame.get("project"), frame.get("since"), frame.get("job")
+    project, since, job = (read_text(frame, name) for name in ("project", "since", "job"))
     interval, logs = frame.get("min_interval_ms", 0), frame.get("logs", True)
-    if not all(value is None or isinstance(value, str) for value in (project, since, job)):
-        raise BadRequest("project, since and job must be texts.")
     if type(interval) is not int or not 0 <= interval <= 60_000:
         raise BadRequest("min_interval_ms must be a whole number from 0 to 60000.")
     if type(logs) is not bool:

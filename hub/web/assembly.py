@@ -31,6 +31,7 @@ from hub.transports.stream import Delivery
 log = logging.getLogger(__name__)
 
 PRUNE_S = 600.0
+DRAIN_JOURNAL_S = 2.0
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -53,6 +54,8 @@ class Hub:
     writer: Writer
     engine: Engine
     delivery: Delivery
+    changing: asyncio.Lock
+    """Held while a project is made or deleted."""
 
 
 @contextlib.asynccontextmanager
@@ -138,14 +141,17 @@ async def _make(settings: Settings, journal: Journal, epoch: str, folder: Path) 
     )
     return Hub(
         settings=settings, rules=rules, clock=clock, redactor=redactor, catalog=catalog, journal=journal,
-        ledger=ledger, tracker=tracker, writer=writer, engine=engine, delivery=delivery,
+        ledger=ledger, tracker=tracker, writer=writer, engine=engine, delivery=delivery, changing=asyncio.Lock(),
     )  # fmt: skip
 
 
 async def drain(made: Hub) -> None:
     """Tell every job and every watcher that the hub goes, each watcher with its own slot to come back in."""
     await made.engine.stop()
-    await made.writer.durable()
+    with contextlib.suppress(
+        JournalUnavailable
+    ):  # a full disk keeps nobody here: what waits is interrupted at the start
+        await made.writer.durable(DRAIN_JOURNAL_S)
     await asyncio.sleep(0)  # one turn, in which the cohorts flush the ends
     outlets = made.tracker.outlets()
     for place, outlet in enumerate(outlets):

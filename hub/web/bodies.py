@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 
 from hub.core.errors import BadRequest, TooLarge
 from hub.transports.ask import whole
@@ -23,6 +23,8 @@ async def read_object(request: web.Request, allowed: frozenset[str]) -> dict[str
         value = json.loads(text, parse_constant=_refuse) if text.strip() else {}
     except web.HTTPRequestEntityTooLarge as exc:
         raise TooLarge(f"A body may have at most {request.client_max_size} bytes.") from exc
+    except (web.RequestPayloadError, ClientPayloadError) as exc:
+        raise BadRequest("The body could not be decoded.", code="not_json") from exc
     except (ValueError, RecursionError) as exc:
         raise BadRequest(f"The body is not JSON: {exc}.", code="not_json") from exc
     if not isinstance(value, dict):

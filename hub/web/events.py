@@ -34,7 +34,7 @@ async def serve(request: web.Request, hub: Hub, project: str | None) -> web.Stre
         if job.project != project:
             raise NotFound(f"Project {project!r} has no job {ask.job!r}.")
     is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
-    is_sse = "text/event-stream" in request.headers.get("Accept", "").lower()
+    is_sse = request.method == "GET" and "text/event-stream" in request.headers.get("Accept", "").lower()
     if (is_socket or is_sse) and hub.tracker.watcher_count >= hub.settings.max_watchers:
         raise TooManyWatchers(poll=f"{request.path}?wait=20")
     if is_socket:

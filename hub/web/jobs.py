@@ -23,8 +23,8 @@ async def start(request: web.Request) -> web.Response:
     if kind is None:
         raise BadRequest("kind is missing: which job is to run?")
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not 0 < len(key) <= KEY_LENGTH:
-        raise BadRequest(f"Idempotency-Key must have 1 to {KEY_LENGTH} characters.")
+    if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii()):
+        raise BadRequest(f"Idempotency-Key must have 1 to {KEY_LENGTH} ASCII characters.")
     return accepted(hub, await hub.engine.submit(project, kind, params, key))
 
 

@@ -30,7 +30,9 @@ async def list_(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     limit, cursor = paging(request)
     projects = hub.catalog.all()
-    start = next((n + 1 for n, project in enumerate(projects) if project.id == cursor), 0)
+    start = next((n + 1 for n, project in enumerate(projects) if project.id == cursor), 0 if cursor is None else -1)
+    if start < 0:
+        raise BadRequest("That cursor is not one a page of this list gave out, or its project is gone.")
     part = projects[start : start + limit]
     following = part[-1].id if start + limit < len(projects) else None
     return listing([project_object(hub, project) for project in part], len(projects), following)
@@ -43,12 +45,14 @@ async def read(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     hub = request.app[HUB]
-    project = hub.catalog.get(request.match_info["project"])
-    await hub.engine.forget(project.id)
-    await hub.journal.delete_project(project.id)
-    hub.catalog.remove(project.id)
-    hub.ledger.close_project(project.id)
-    hub.tracker.close_project(project.id)
+    async with hub.changing:
+        project = hub.catalog.get(request.match_info["project"])
+        with hub.engine.closing(project.id):
+            await hub.journal.delete_project(project.id)
+            hub.catalog.remove(project.id)
+            hub.ledger.close_project(project.id)
+            hub.tracker.close_project(project.id)
+        await hub.engine.forget(project.id)
     return web.Response(status=204)
 
 
@@ -64,19 +68,16 @@ async def found_or_made(hub: Hub, body: dict[str, Any]) -> tuple[Project, bool]:
         url = gate.check(url, hub.rules).text.rstrip("/")
     if path is not None:
         path = str(await asyncio.to_thread(_folder, path, hub))
-    if existing := hub.catalog.find(url=url, path=path):
-        return existing, False
     name = name or name_of(url or path or "")
-    project = Project(id=hub.catalog.free_id(wanted, name), name=name, url=url, path=path, created=hub.clock.now_ms())
-    hub.catalog.add(project)  # before the first await: the same request at the same time finds it
-    try:
+    async with hub.changing:  # the same request at the same time finds what this one makes
+        if existing := hub.catalog.find(url=url, path=path):
+            return existing, False
+        id_ = hub.catalog.free_id(wanted, name)
+        project = Project(id=id_, name=name, url=url, path=path, created=hub.clock.now_ms())
         opened = await hub.journal.add_project(project)
-    except BaseException:
-        hub.catalog.remove(project.id)
-        raise
-    hub.tracker.open_project(project.id, opened.head, opened.floor)
-    hub.ledger.open_project(project.id, opened.head)
-    await hub.writer.durable()
+        hub.tracker.open_project(id_, opened.head, opened.floor)
+        hub.ledger.open_project(id_, opened.head)
+        hub.catalog.add(project)
     return project, True
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -38,6 +39,7 @@ async def serve(
             "reverse proxy with sign-in in front, and name it in allowed_hosts."
         )
     stop = stop or asyncio.Event()
+    _raise_descriptor_limit()
     with _signals(stop):
         async with assembled(settings) as hub:
             logs.configure(settings.log_level, hub.redactor)
@@ -58,6 +60,13 @@ async def serve(
             finally:
                 log.info("stopping", extra={"action": "stopping"})
                 await runner.cleanup()
+
+
+def _raise_descriptor_limit() -> None:
+    """Every watcher is a descriptor: take as many as the system lets this user have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _address(runner: web.AppRunner) -> str:

@@ -1,5 +1,6 @@
 """The ledger: numbering, and nothing lossless told before it is durable."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -105,10 +106,27 @@ def test_nothing_is_published_after_an_end_or_before_a_beginning(scene: Scene) -
 
 
 def test_a_secret_never_gets_a_number(scene: Scene) -> None:
-    scene.redactor.add(["s3cret!token"])
+    scene.redactor.add(["s3cret!token"], job="j")
     event = scene.publish(job_body(result={"nested": [{"url": "https://x:s3cret%21token@h/"}]}))
     log = scene.publish(log_body("fatal: s3cret!token refused"))
     assert "s3cret" not in repr((event, log))
+
+
+@pytest.mark.parametrize("secret", ["state", "queued", "running", "fetch", "message", "[redacted]", "null", "main"])
+def test_a_secret_that_is_a_common_word_breaks_nothing(scene: Scene, secret: str) -> None:
+    """Names are never masked, and a secret is looked for in its own job only."""
+    scene.redactor.add([secret], job="j")
+    own = scene.publish(job_body(State.RUNNING, result={"branch": "main"}))
+    other = scene.publish(job_body(State.RUNNING, result={"branch": "main"}), job="k")
+    assert (own.body.state, own.body.plan[0].name) == (State.RUNNING, "fetch")  # type: ignore[union-attr]
+    assert other.body.result == {"branch": "main"}  # type: ignore[union-attr]
+
+
+def test_what_is_no_unicode_is_written_out(scene: Scene) -> None:
+    """A branch named in Latin-1 once stopped the journal, and with it the hub."""
+    event = scene.publish(job_body(result={"branch": "caf\udce9"}))
+    json.dumps(event.to_wire(), ensure_ascii=False).encode()
+    assert "caf" in repr(event)
 
 
 def test_a_deleted_project_takes_its_waiting_events_along(scene: Scene) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import re
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hub.core.errors import JournalUnavailable
 from hub.core.ports import Batch, Project
 from hub.journal import queries
 from hub.journal.sqlite import JournalTooNew, SqliteJournal
+from tests.conftest import until
 from tests.fakes import event, log_body
 
 
@@ -105,3 +107,13 @@ async def test_a_cancelled_caller_leaves_no_half_transaction(tmp_path: Path) -> 
     await journal.commit(Batch(events=(event(1000, log_body()),)))
     assert (await journal.events("p", 999, 1000, 1))[0].seq == 1000
     await journal.close()
+
+
+@pytest.mark.parametrize("damage", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000])
+async def test_a_damaged_file_is_told_and_leaves_no_thread(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "journal.sqlite3"
+    path.write_bytes(damage)
+    before = threading.active_count()
+    with pytest.raises(JournalUnavailable):
+        await SqliteJournal(path).open(recent_jobs=1)
+    await until(lambda: threading.active_count() <= before)

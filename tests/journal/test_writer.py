@@ -10,6 +10,7 @@ from hub.core.errors import JournalUnavailable
 from hub.core.events import State
 from hub.core.ports import Batch
 from hub.journal.memory import MemoryJournal
+from hub.web import assembly
 from tests.conftest import until
 from tests.fakes import job_body, log_body, progress_body
 from tests.hubs import Running, running
@@ -58,6 +59,41 @@ async def test_an_end_is_not_told_before_it_is_durable_and_comes_when_it_is(
     assert (await hub.call("GET", "/api/v1/jobs/j1"))[1]["state"] == "succeeded"
     _, history, _ = await hub.call("GET", "/api/v1/projects/p/history")
     assert [event["type"] for event in history["items"]][:2] == ["job", "log"]
+
+
+async def test_a_change_that_cannot_be_kept_is_refused_and_does_not_hang(
+    hub: Running, journal: FailingJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub.hub.engine, "_durable", lambda: hub.hub.writer.durable(0.2))
+    journal.is_full = True
+    hub.publish("p", "j1", job_body(State.FAILED))
+    body = {"kind": "clone", "params": {"depth": 1}}
+    status, answer, headers = await asyncio.wait_for(hub.call("POST", "/api/v1/projects/p/jobs", body), 5)
+    assert (status, answer["error"]["code"]) == (503, "journal_unavailable")
+    assert "Retry-After" in headers
+
+
+async def test_draining_does_not_wait_for_a_disk_that_stays_full(
+    hub: Running, journal: FailingJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assembly, "DRAIN_JOURNAL_S", 0.1)
+    journal.is_full = True
+    hub.publish("p", "j1", log_body("never kept"))
+    await asyncio.wait_for(assembly.drain(hub.hub), 5)
+
+
+async def test_nothing_that_a_journal_raises_ends_the_writer(hub: Running, journal: FailingJournal) -> None:
+    commit = journal.commit
+
+    async def broken(batch: Batch) -> None:
+        raise UnicodeEncodeError("utf-8", "x", 0, 1, "no reason at all")
+
+    journal.commit = broken  # type: ignore[method-assign]
+    hub.publish("p", "j1", log_body("waits"))
+    await until(lambda: hub.hub.writer.failing_since)
+    journal.commit = commit  # type: ignore[method-assign]
+    await asyncio.wait_for(hub.settle(), 5)
+    assert hub.hub.writer.failing_since is None
 
 
 async def test_watching_and_asking_go_on_while_the_journal_fails(hub: Running, journal: FailingJournal) -> None:

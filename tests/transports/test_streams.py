@@ -326,6 +326,9 @@ async def test_a_socket_follows_the_feed_or_projects_but_not_both(hub: Running) 
         ({"op": "dance"}, "bad_request"),
         ({"op": "subscribe", "project": "nobody"}, "not_found"),
         ({"op": "subscribe", "project": 5}, "bad_request"),
+        ({"op": "unsubscribe", "project": []}, "bad_request"),
+        ({"op": "ping", "id": "x" * 1000}, "bad_request"),
+        ('{"op": "ping", "id": NaN}', "bad_request"),
         ({"op": "subscribe", "project": "p", "min_interval_ms": True}, "bad_request"),
         ({"op": "subscribe", "project": "p", "min_interval_ms": -1}, "bad_request"),
         ("[" * 50_000, "bad_request"),
@@ -418,6 +421,29 @@ async def test_a_deleted_project_ends_its_streams_for_good(hub: Running) -> None
         assert (bye["reason"], bye["retry"]) == ("gone", False)
         await socket.receive()
         assert socket.close_code == 4503
+
+
+async def test_a_client_that_asks_without_reading_costs_a_bounded_amount(hub: Running) -> None:
+    """Answers once piled up without end, and a growing pile never looked stuck."""
+    host, port = hub.url.removeprefix("http://").split(":")
+    head = f"GET {EVENTS} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    head += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    _, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(head.encode())
+    text = json.dumps({"op": "subscribe", "project": "y" * 30_000}).encode()
+    frame = b"\x81\xfe" + len(text).to_bytes(2) + b"\0\0\0\0" + text
+    outlet = await until(lambda: next(iter(hub.hub.tracker.outlets()), None))
+    for _ in range(400):
+        writer.write(frame)
+        try:
+            await asyncio.wait_for(writer.drain(), 0.2)
+        except TimeoutError:
+            break
+    else:
+        raise AssertionError("the hub took everything")
+    assert outlet.backlog() < 300_000
+    writer.transport.abort()
 
 
 async def test_a_reader_that_stops_loses_its_stream_and_costs_nobody_else(tmp_path: Path) -> None:

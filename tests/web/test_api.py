@@ -304,6 +304,46 @@ async def test_a_restart_shows_everything_as_it_was(tmp_path: Path, silent_serve
         assert (await hub.call("GET", f"/api/v1/jobs/{secret['id']}"))[1]["state"] == "interrupted"
 
 
+async def test_create_start_and_delete_at_once_end_in_one_truth(hub: Running, silent_server: str) -> None:
+    for _ in range(5):
+        calls = []
+        for n in range(6):
+            calls += [
+                hub.call("POST", PROJECTS, {"url": f"{silent_server}/{n % 2}", "id": f"r{n % 2}"}),
+                hub.call("POST", f"{PROJECTS}/r{n % 2}/jobs", {"kind": "clone"}),
+                hub.call("DELETE", f"{PROJECTS}/r{n % 2}"),
+                hub.call("GET", f"{PROJECTS}/r{n % 2}"),
+            ]
+        answers = await asyncio.gather(*calls)
+        assert {status for status, _, _ in answers} <= {200, 201, 202, 204, 404, 409}
+        accepted = {body["id"] for status, body, _ in answers if status == 202}
+        for job in accepted:  # what was accepted is there, whatever else happened
+            assert (await hub.call("GET", f"/api/v1/jobs/{job}"))[0] == 200
+            await hub.call("POST", f"/api/v1/jobs/{job}/cancel")
+            await ended(hub, job)
+        kept = {opened.project.id for opened in await hub.hub.journal.projects()}
+        assert kept == {item["id"] for item in (await hub.call("GET", PROJECTS))[1]["items"]}
+
+
+async def test_a_key_of_a_deleted_project_starts_anew(hub: Running, silent_server: str) -> None:
+    jobs = []
+    for _ in range(2):
+        project, job = await start(hub, silent_server, headers={"Idempotency-Key": "same"})
+        jobs.append(job["id"])
+        await hub.call("POST", f"/api/v1/jobs/{job['id']}/cancel")
+        await ended(hub, job["id"])
+        assert (await hub.call("DELETE", f"{PROJECTS}/{project}"))[0] == 204
+    assert len(set(jobs)) == 2
+
+
+async def test_head_of_a_stream_is_a_finite_answer(hub: Running) -> None:
+    await hub.make_project()
+    headers = {"Accept": "text/event-stream"}
+    async with asyncio.timeout(2), hub.session.head(f"{hub.url}{PROJECTS}/p/events", headers=headers) as response:
+        assert response.status == 200
+        assert await response.read() == b""
+
+
 async def test_a_second_hub_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path):
         with pytest.raises(FolderTaken):
