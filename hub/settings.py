@@ -6,6 +6,7 @@ table all derive from `Settings`. Read once, by the command line; the rest of th
 
 import dataclasses
 import ipaddress
+import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,12 @@ from typing import Any, Self
 KIB = 1024
 MIB = 1024 * KIB
 
+ABOVE_ZERO = frozenset(
+    {
+        "connect_timeout_s", "heartbeat_s", "high_water_bytes", "mailbox_events", "max_body_bytes", "max_frame_bytes",
+        "max_running_jobs", "ring_size", "send_buffer_bytes", "silence_timeout_s", "too_slow_s",
+    }
+)  # fmt: skip
 BOOLEANS = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
 
 
@@ -77,8 +84,10 @@ class Settings:
         """Raise SettingsError for the first value that cannot be meant."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
-                raise SettingsError(f"{field.name} must not be negative, got {value}")
+            if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
+                raise SettingsError(f"{field.name} must be a number that is not negative, got {value}")
+            if value == 0 and field.name in ABOVE_ZERO:
+                raise SettingsError(f"{field.name} must be more than 0")
         if not 0 <= self.port <= 65535:
             raise SettingsError(f"port must be 0 to 65535, got {self.port}")
         if self.log_level not in {"debug", "info", "warning", "error"}:

@@ -60,7 +60,7 @@ function onStage(state, event) {
   let stages = leave(state.stages, event.at, 'done');
   if (!stages.some((stage) => stage.stage === event.stage)) stages = [...stages, waiting({ ...event, weight: 1 })];
   stages = stages.map((stage) => (
-    stage.stage === event.stage ? { ...stage, state: 'running', started: event.at } : stage
+    stage.stage === event.stage ? { ...stage, state: 'running', started: event.at, ended: null } : stage
   ));
   return placed({ ...state, seq: event.seq, stages });
 }
@@ -75,8 +75,12 @@ function onProgress(state, event) {
 }
 
 function placed(state) {
-  const step = state.stages.findLastIndex((stage) => stage.started !== null) + 1;
-  return { ...state, stage: step ? state.stages[step - 1].stage : null, step, steps: state.stages.length };
+  const entered = state.stages.filter((stage) => stage.started !== null);
+  const undone = entered.filter((stage) => stage.state !== 'done');
+  const [first, ...rest] = undone.length ? undone : entered;
+  const stage = rest.reduce((last, next) => (next.started >= last.started ? next : last), first);
+  const step = stage ? state.stages.indexOf(stage) + 1 : 0;
+  return { ...state, stage: stage?.stage ?? null, step, steps: state.stages.length };
 }
 
 function waiting({ stage, title, weight }) {

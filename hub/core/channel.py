@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hub.core.cohorts import Cohort, CohortKey, View, compose
 from hub.core.events import Event, Position
 from hub.core.job import JobState, reduce
-from hub.core.messages import Message, Reset, Snapshot
+from hub.core.messages import Merged, Message, Reset, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ class Channel:
             self.ring.popleft()
         self.jobs[event.job] = reduce(self.jobs.get(event.job), event)
         if event.is_end:
-            ended = [job.id for job in self.jobs.values() if job.state.is_end]
+            ended = sorted((job for job in self.jobs.values() if job.state.is_end), key=lambda job: job.seq)
             for job in ended[: max(len(ended) - recent_jobs, 0)]:
-                del self.jobs[job]
+                del self.jobs[job.id]
 
     def snapshot(self, view: View, ended: JobState | None = None) -> Resumed:
         """Where everything is. `ended` stands in for a watched job too old to be kept here."""
@@ -96,7 +96,10 @@ class Channel:
         after = [event for event in self.ring if event.seq > since.seq]
         between = self._newest_progress(since.seq, floor)
         messages, told = compose([*between, *after], {self.project: since.seq}, view)
-        return Resumed(messages, told)
+        if told[self.project] < self.head:  # numbers this watcher did not ask for, or that were never used
+            skipped = self.head - told[self.project]
+            messages = [*messages, Merged(project=self.project, count=skipped, upto=self.head)]
+        return Resumed(messages, {self.project: self.head})
 
     def page(self, since: int, events: Sequence[Event], upto: int, view: View) -> Resumed:
         """The part of a replay that came from the journal: `events` are all the lossless ones in (since, upto]."""

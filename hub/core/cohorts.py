@@ -6,7 +6,7 @@ its own and rejoins when its connection has drained.
 """
 
 import enum
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.core.errors import EndReason
@@ -68,11 +68,11 @@ def compose(events: Sequence[Event], told: Mapping[str, int], view: View) -> tup
 class Subscription:
     """One watcher's place in one cohort."""
 
-    __slots__ = ("delivered", "id", "mailbox", "merged", "outlet", "since_ms", "stuck_since", "taken", "told")
+    __slots__ = ("delivered", "mailbox", "merged", "outlet", "since_ms", "stuck_since", "taken", "told")
 
     def __init__(self, outlet: Outlet, told: Mapping[str, int], since_ms: int) -> None:
         self.outlet = outlet
-        self.told = told
+        self.told = dict(told)
         """By project, what it has been sent; on the shared path the cohort's own `told` counts instead."""
         self.mailbox: Mailbox | None = None
         self.since_ms = since_ms
@@ -121,30 +121,41 @@ class Cohort:
         self._on_congestion = house.on_congestion
         self._pending: list[Event] = []
         self._told: dict[str, int] = {}
-        self._ways: dict[Subscription, Way] = {}
         self._shared: dict[Subscription, None] = {}
+        self._apart: dict[Subscription, Way] = {}
+        """Members that get bytes of their own, for now."""
         self._timer: Timer | None = None
         self._flushing = False
 
     def __len__(self) -> int:
-        return len(self._ways)
+        return len(self._shared) + len(self._apart)
 
     @property
-    def subscriptions(self) -> Iterable[Subscription]:
-        return self._ways
+    def subscriptions(self) -> list[Subscription]:
+        return [*self._shared, *self._apart]
 
     def join(self, subscription: Subscription) -> None:
         """Take in a watcher that has been sent everything up to `subscription.told`."""
-        self._ways[subscription] = Way.JOINING
         if not self._pending and (not self._shared or self._told == subscription.told):
             self._share(subscription)
+        else:
+            self._apart[subscription] = Way.JOINING
 
     def leave(self, subscription: Subscription) -> None:
-        self._ways.pop(subscription, None)
         self._shared.pop(subscription, None)
-        if not self._ways and self._timer is not None:
+        self._apart.pop(subscription, None)
+        if not len(self) and self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def place(self, project: str, seq: int | None) -> None:
+        """On the feed: a project has come, at number `seq`, or gone (None)."""
+        self._pending = [event for event in self._pending if event.project != project]
+        for told in (self._told, *(subscription.told for subscription in self._apart)):
+            if seq is None:
+                told.pop(project, None)
+            else:
+                told[project] = seq
 
     def offer(self, event: Event) -> None:
         """Something happened on the topic; ask for one flush."""
@@ -163,38 +174,46 @@ class Cohort:
             self._timer.cancel()
             self._timer = None
         pending, self._pending = self._pending, []
-        if not pending:
-            return
-        ended = self.view.closes and any(event.is_end for event in pending)
+        try:
+            if pending:
+                self._flush(pending)
+        except Exception:
+            # What was pending is lost to everybody here, and must not pass for merged: their cursors bring it back.
+            for subscription in self.subscriptions:
+                subscription.outlet.end(EndReason.LOST_POSITION)
+            raise
+
+    def _flush(self, pending: Sequence[Event]) -> None:
         encoded: dict[int, bytes] = {}
+        apart = list(self._apart)
         self._send_shared(pending, encoded)
-        for subscription, way in list(self._ways.items()):
-            if subscription not in self._ways:  # ended by a write of this very loop
-                continue
-            if way is Way.JOINING:
+        for subscription in apart:
+            if self._apart.get(subscription) is Way.JOINING:
                 self._send_own(subscription, pending, encoded)
-            elif way is Way.CONGESTED:
+            elif subscription in self._apart:
                 self._post(subscription, pending)
-            if ended and self._ways.get(subscription) is not Way.CONGESTED:
-                subscription.outlet.end(EndReason.DONE)
+        if self.view.closes and any(event.is_end for event in pending):
+            for subscription in self.subscriptions:
+                if self.way(subscription) is not Way.CONGESTED:
+                    subscription.outlet.end(EndReason.DONE)
 
     def position(self, subscription: Subscription) -> Mapping[str, int]:
         """By project, the number up to which the subscription's stream accounts for everything."""
         return self._told if subscription in self._shared else subscription.told
 
     def way(self, subscription: Subscription) -> Way:
-        return self._ways[subscription]
+        return self._apart.get(subscription, Way.SHARED)
 
     def sweep(self) -> bool:
         """Look after the congested: let the drained ones rejoin and the dead ones go. False when none is left."""
-        congested = [subscription for subscription, way in self._ways.items() if way is Way.CONGESTED]
+        congested = [subscription for subscription, way in self._apart.items() if way is Way.CONGESTED]
         for subscription in congested:
             backlog = subscription.outlet.backlog()
             if backlog <= self._limits.high_water_bytes // 2:
                 self._catch_up(subscription)
             else:
                 self._check_stuck(subscription)
-        return any(way is Way.CONGESTED for way in self._ways.values())
+        return Way.CONGESTED in self._apart.values()
 
     def _check_stuck(self, subscription: Subscription) -> None:
         """End a watcher that has taken no byte for too long."""
@@ -212,7 +231,7 @@ class Cohort:
     def _share(self, subscription: Subscription) -> None:
         if not self._shared:
             self._told = dict(subscription.told)
-        self._ways[subscription] = Way.SHARED
+        self._apart.pop(subscription, None)
         self._shared[subscription] = None
 
     def _send_shared(self, pending: Sequence[Event], encoded: dict[int, bytes]) -> None:
@@ -243,6 +262,10 @@ class Cohort:
             self._post(subscription, pending)
 
     def _send_own(self, subscription: Subscription, pending: Sequence[Event], encoded: dict[int, bytes]) -> None:
+        if subscription.outlet.backlog() > self._limits.high_water_bytes:
+            self._congest(subscription, subscription.told)
+            self._post(subscription, pending)
+            return
         messages, told = compose(pending, subscription.told, self.view)
         if payload := self._encode(messages, encoded):
             subscription.outlet.write(payload)
@@ -256,7 +279,7 @@ class Cohort:
         subscription.told = dict(told)
         subscription.mailbox = Mailbox(self._limits.mailbox_events)
         subscription.taken, subscription.stuck_since = subscription.outlet.taken(), self._clock.monotonic()
-        self._ways[subscription] = Way.CONGESTED
+        self._apart[subscription] = Way.CONGESTED
         self._on_congestion(self)
 
     def _post(self, subscription: Subscription, pending: Sequence[Event]) -> None:
@@ -273,7 +296,7 @@ class Cohort:
         assert subscription.mailbox is not None
         waiting = subscription.mailbox.drain()
         subscription.mailbox = None
-        self._ways[subscription] = Way.JOINING
+        self._apart[subscription] = Way.JOINING
         self._send_own(subscription, waiting, {})
         if self.view.closes and any(event.is_end for event in waiting):
             subscription.outlet.end(EndReason.DONE)

@@ -65,9 +65,10 @@ class JobState:
 
     @property
     def stage(self) -> str | None:
-        """The stage it is in, or ended in."""
-        entered = [stage.stage for stage in self.stages if stage.started is not None]
-        return entered[-1] if entered else None
+        """The stage it is in, or ended in: the one not done, else the one entered last."""
+        entered = [stage for stage in self.stages if stage.started is not None]
+        candidates = [stage for stage in entered if stage.state != "done"] or entered
+        return max(reversed(candidates), key=lambda stage: stage.started or 0).stage if candidates else None
 
     def newest_progress(self) -> Event | None:
         """The job's latest-lane event, as it was told; None when there was none."""
@@ -189,7 +190,8 @@ def _on_stage(state: JobState, event: Event, body: StageBody) -> JobState:
     if body.stage not in {stage.stage for stage in stages}:
         stages = (*stages, StageState(stage=body.stage, title=body.title, weight=1.0))
     stages = tuple(
-        replace(stage, state="running", started=event.at) if stage.stage == body.stage else stage for stage in stages
+        replace(stage, state="running", started=event.at, ended=None) if stage.stage == body.stage else stage
+        for stage in stages
     )
     return replace(state, seq=event.seq, stages=stages)
 

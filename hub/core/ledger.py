@@ -6,6 +6,7 @@ once: its number comes out of a block that is durably reserved, so that no numbe
 """
 
 import collections
+import itertools
 from collections.abc import Callable, Sequence
 
 from hub.core.errors import JobEnded, NotFound
@@ -22,13 +23,33 @@ REMEMBERED_ENDS = 1000
 class Line:
     """The numbering of one project."""
 
-    __slots__ = ("asked", "committed", "pending", "reserved", "seq")
+    __slots__ = ("_newest", "asked", "committed", "pending", "reserved", "seq")
 
     def __init__(self, head: int) -> None:
         self.seq = head
         self.reserved = self.asked = head
         self.committed = head
-        self.pending: collections.deque[Event] = collections.deque()
+        self.pending: dict[int, Event] = {}
+        """By number, in order."""
+        self._newest: dict[str, int] = {}
+
+    def hold(self, event: Event) -> None:
+        """Keep `event` until it may be told; of each job only the newest progress, however long that takes."""
+        if not event.is_lossless:
+            older = self._newest.get(event.job)
+            if older is not None:
+                self.pending.pop(older, None)
+            self._newest[event.job] = event.seq
+        self.pending[event.seq] = event
+
+    def release(self) -> list[Event]:
+        """What may be told by now, in order."""
+        told = list(itertools.takewhile(self.may_tell, self.pending.values()))
+        for event in told:
+            del self.pending[event.seq]
+        if not self.pending:
+            self._newest.clear()
+        return told
 
     def may_tell(self, event: Event) -> bool:
         return event.seq <= (self.committed if event.is_lossless else self.reserved)
@@ -100,7 +121,7 @@ class Ledger:
         if not line.pending and line.may_tell(event):
             self._share((event,))
             return event
-        line.pending.append(event)
+        line.hold(event)
         self._wake()
         return event
 
@@ -123,12 +144,9 @@ class Ledger:
             if line := self._lines.get(project):
                 line.reserved = max(line.reserved, reserved)
         for project in {event.project for event in batch.events} | set(batch.reserved):
-            if line := self._lines.get(project):
-                told = []
-                while line.pending and line.may_tell(line.pending[0]):
-                    told.append(line.pending.popleft())
-                if told:
-                    self._share(told)
+            line = self._lines.get(project)
+            if line is not None and (told := line.release()):
+                self._share(told)
 
     @property
     def is_urgent(self) -> bool:

@@ -142,8 +142,11 @@ class Journal(Protocol):
 
     async def commit(self, batch: Batch) -> None: ...
 
-    async def prune(self, *, events: int, before_ms: int) -> dict[str, int]:
-        """Drop lossless events beyond the newest `events` of each project or older; returns the new floors."""
+    async def prunable(self, *, events: int, before_ms: int) -> dict[str, int]:
+        """By project, the number up to which events are beyond the newest `events` or older than `before_ms`."""
+
+    async def prune(self, floors: Mapping[str, int]) -> None:
+        """Drop lossless events up to `floors`. Tell the tracker first: a replay must not take the hole for merged."""
 
     async def events(self, project: str, after: int, upto: int, limit: int, job: str | None = None) -> list[Event]:
         """Lossless events with after < seq <= upto, in order, at most `limit`."""
@@ -152,7 +155,7 @@ class Journal(Protocol):
         """Lossless events, newest first. Raises BadRequest for a cursor that no page gave out."""
 
     async def jobs(self, wanted: JobFilter, limit: int, cursor: str | None) -> Page[JobState]:
-        """Jobs, newest first. Raises BadRequest for a cursor that no page gave out."""
+        """Jobs, newest first; `cursor` is the id that they come before."""
 
     async def job(self, job: str) -> JobState | None: ...
 

@@ -74,11 +74,11 @@ def unicode(text: str) -> str:
 
 
 def mapped(value: Any, clean: Clean) -> Any:
-    """A JSON value with `clean` applied to every text but the keys."""
+    """A JSON value with `clean` applied to every text but the keys, which only become Unicode."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {key: mapped(item, clean) for key, item in value.items()}
+        return {unicode(key): mapped(item, clean) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(mapped(item, clean) for item in value)
     return value

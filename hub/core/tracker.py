@@ -43,6 +43,7 @@ class Tracker:
         self._feed: dict[CohortKey, Cohort] = {}
         self._feed_waiters: set[Callable[[], None]] = set()
         self._feed_count = 0
+        self.is_draining = False
         self._watchers: dict[Outlet, Watcher] = {}
         self._congested: dict[Cohort, None] = {}
         self._sweeping = False
@@ -52,6 +53,8 @@ class Tracker:
 
     def open_project(self, project: str, head: int, floor: int, jobs: Sequence[JobState] = ()) -> None:
         self._channels[project] = Channel(project, self.epoch, head, floor, jobs)
+        for cohort in self._feed.values():
+            cohort.place(project, head)
 
     def close_project(self, project: str) -> None:
         """Forget it. A stream of this project ends; one that follows others, too, is told and goes on without it."""
@@ -67,6 +70,8 @@ class Tracker:
                 else:
                     outlet.write(gone)
                     self.leave(outlet, subscription)
+        for cohort in self._feed.values():
+            cohort.place(project, None)
         for wake in list(channel.waiters):
             wake()
         self._feed_moved()
@@ -173,6 +178,16 @@ class Tracker:
         watcher = self._watchers.get(outlet)
         if watcher and (place := watcher.subscriptions.pop(subscription, None)):
             self._leave(subscription, *place)
+
+    def follows(self, outlet: Outlet, subscription: Subscription) -> bool:
+        watcher = self._watchers.get(outlet)
+        return watcher is not None and subscription in watcher.subscriptions
+
+    def release(self) -> None:
+        """The hub goes: whoever waits for news is answered now, and nobody waits any more."""
+        self.is_draining = True
+        for wake in [*self._feed_waiters, *(wake for c in self._channels.values() for wake in c.waiters)]:
+            wake()
 
     def wait(self, project: str | None, view: View, wake: Callable[[], None]) -> Callable[[], None]:
         """Have `wake` called at each event until the function returned is called."""

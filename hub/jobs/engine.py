@@ -83,6 +83,8 @@ class Engine:
             else:
                 body = _body_of(job, State.INTERRUPTED, error=interrupted(job.stage))
                 self._ledger.publish(job.project, job.id, job.kind, body)
+        self._queue.sort(key=lambda order: order.id)
+        self._tell_places()
         await self._durable()
         self._nursery.refill()
         self._start_what_can()
@@ -129,7 +131,8 @@ class Engine:
             self._tell_places()
         elif run is None:
             job = await self.state(job_id)
-            raise JobEnded(f"The job has ended already, as {job.state.value}.")
+            how = f", as {job.state.value}" if job.state.is_end else ""
+            raise JobEnded(f"The job has ended already{how}.")
         elif not run.is_stopping:
             self._publish(run.order, run.order.became(State.CANCELLING))
             run.stop(State.CANCELLED)

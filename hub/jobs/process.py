@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -12,10 +13,13 @@ from typing import Any, Self
 
 import hub
 
+log = logging.getLogger(__name__)
+
 LINE_BYTES = 1024 * 1024
 """Longest line a child may say; results and logs are far below."""
 STDERR_BYTES = 8 * 1024
 """Kept of what a child wrote to stderr: enough for the end of a traceback."""
+STDERR_S = 0.3
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """A child works on strangers' input: of the hub's environment it gets this and no more."""
 
@@ -25,6 +29,7 @@ class Child:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._gone = False
         self._stderr = b""
         self._reader = asyncio.get_running_loop().create_task(self._read_stderr())
 
@@ -72,15 +77,21 @@ class Child:
             yield said
 
     def kill(self) -> None:
-        """End the child and everything it started, now."""
+        """End the child and everything it started, now. Later, when its number may be another's, it does nothing."""
+        if self._gone:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def gone(self) -> int:
         """Wait until the child has ended and kill what it left behind; returns its exit code, negative for a signal."""
         code = await self._process.wait()
-        self.kill()
-        await self._reader
+        if not self._gone:
+            self.kill()
+            self._gone = True
+        # A daemon that left the group may hold stderr open for as long as it likes.
+        await asyncio.wait({self._reader}, timeout=STDERR_S)
+        self._reader.cancel()
         if self._process.stdin is not None:
             self._process.stdin.close()
         return code
@@ -123,13 +134,15 @@ class Nursery:
     async def close(self) -> None:
         if self._refilling is not None:
             self._refilling.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._refilling
+            await asyncio.wait({self._refilling})
         for child in self._spares:
             child.kill()
             await child.gone()
         self._spares.clear()
 
     async def _refill(self) -> None:
-        while len(self._spares) < self._wanted:
-            self._spares.append(await Child.spawn())
+        try:
+            while len(self._spares) < self._wanted:
+                self._spares.append(await Child.spawn())
+        except OSError:  # a job that needs a child tries again, and says so if it fails
+            log.exception("no child could be started ahead", extra={"action": "spare_failed"})

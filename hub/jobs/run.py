@@ -79,15 +79,19 @@ class Run:
             log.exception("a run broke", extra={"action": "run_broke", "job": self.order.id})
             end = self._crashed(f"The hub could not run the job: {exc}")
         finally:
-            await asyncio.shield(self._clean())
-            self._publish(self.order, end)
+            try:
+                await asyncio.shield(self._clean())
+            except Exception:  # whatever is left behind, the job has ended
+                log.exception("a run could not be cleaned up", extra={"action": "clean_failed", "job": self.order.id})
+            finally:
+                self._publish(self.order, end)
 
     def stop(self, state: State) -> None:
         """Have the run end as `state` (cancelled or interrupted): ask the child, then kill it."""
         if self._stopping is not None:
             return
         self._stopping = state
-        if self._child is not None:
+        if self._child is not None and self._child.is_alive:
             self._ask_child()
 
     def _ask_child(self) -> None:
@@ -180,9 +184,15 @@ class Run:
         if self._child is not None and self._child.is_alive:
             self._child.kill()
             await self._child.gone()
+        if self._killer is not None:  # stopped in the meantime, too late to matter
+            self._killer.cancel()
         # Removing a hundred thousand files takes seconds, and the end of the job need not wait for it.
-        with contextlib.suppress(FileNotFoundError):
+        try:
             self._workspace.work.rename(self._trash)
+        except FileNotFoundError:
+            pass  # it was never made
+        except OSError:
+            await asyncio.to_thread(remove, self._workspace.work)
 
 
 def interrupted(stage: str | None) -> Failure:

@@ -2,6 +2,7 @@
 
 import bisect
 import json
+from collections.abc import Mapping
 
 from hub.core import ids
 from hub.core.errors import BadRequest
@@ -54,16 +55,22 @@ class MemoryJournal:
                 self._jobs[job.id] = JobState.from_row(json.loads(json.dumps(job.to_row())))
         for event in batch.events:
             if event.project in self._projects:
-                self._events[event.project].append(Event.from_wire(json.loads(json.dumps(event.to_wire()))))
+                kept = self._events[event.project]
+                if not kept or kept[-1].seq < event.seq:  # the same batch again changes nothing
+                    kept.append(Event.from_wire(json.loads(json.dumps(event.to_wire()))))
 
-    async def prune(self, *, events: int, before_ms: int) -> dict[str, int]:
+    async def prunable(self, *, events: int, before_ms: int) -> dict[str, int]:
         floors: dict[str, int] = {}
         for project, kept in self._events.items():
             old = [event.seq for n, event in enumerate(kept) if n < len(kept) - events or event.at < before_ms]
             if old:
-                floors[project] = self._floors[project] = max(old)
-                self._events[project] = [event for event in kept if event.seq > max(old)]
+                floors[project] = max(old)
         return floors
+
+    async def prune(self, floors: Mapping[str, int]) -> None:
+        for project, floor in floors.items():
+            self._floors[project] = max(self._floors[project], floor)
+            self._events[project] = [event for event in self._events[project] if event.seq > floor]
 
     async def events(self, project: str, after: int, upto: int, limit: int, job: str | None = None) -> list[Event]:
         kept = self._events.get(project, [])
@@ -106,6 +113,6 @@ class MemoryJournal:
 
     def _kept_jobs(self, project: str) -> tuple[JobState, ...]:
         jobs = sorted((job for job in self._jobs.values() if job.project == project), key=lambda job: job.id)
-        ended = [job.id for job in jobs if job.state.is_end]
+        ended = [job.id for job in sorted(jobs, key=lambda job: job.seq) if job.state.is_end]
         dropped = set(ended[: max(len(ended) - self._recent_jobs, 0)])
         return tuple(job for job in jobs if job.id not in dropped)

@@ -14,7 +14,7 @@ SELECT row FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled', 'in
 
 -- name: recent_jobs
 SELECT row FROM jobs WHERE project = ? AND state IN ('succeeded', 'failed', 'cancelled', 'interrupted')
-ORDER BY id DESC LIMIT ?;
+ORDER BY json_extract(row, '$.seq') DESC LIMIT ?;
 
 -- name: add_numbers
 INSERT INTO numbers (project, reserved) VALUES (?, 0) ON CONFLICT (project) DO UPDATE SET floor = reserved;
@@ -33,7 +33,8 @@ UPDATE numbers SET reserved = max(reserved, ?) WHERE project = ?;
 
 -- name: add_event
 INSERT INTO events (project, seq, at, job, type, wire)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM projects WHERE id = ?1);
+SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM projects WHERE id = ?1)
+ON CONFLICT DO NOTHING;
 
 -- name: put_job
 INSERT INTO jobs (id, project, kind, state, row)

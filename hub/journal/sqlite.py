@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +60,9 @@ class SqliteJournal:
             await self._writer.execute(f"PRAGMA synchronous={self._synchronous}")
             await self._writer.execute("PRAGMA foreign_keys=ON")
             await self._migrate()
-            self._reader = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
+            self._reader = await aiosqlite.connect(
+                f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+            )
         row = await self._one("read_epoch")
         if row is not None:
             return str(row[0])
@@ -124,15 +126,15 @@ class SqliteJournal:
 
         await self._write(put)
 
-    async def prune(self, *, events: int, before_ms: int) -> dict[str, int]:
-        async def drop(db: aiosqlite.Connection) -> dict[str, int]:
-            cursor = await db.execute(SQL["prunable"], (events, before_ms))
-            floors = {project: upto for project, upto in await cursor.fetchall() if upto}
-            await db.executemany(SQL["prune"], list(floors.items()))
-            await db.executemany(SQL["raise_floor"], [(upto, project) for project, upto in floors.items()])
-            return floors
+    async def prunable(self, *, events: int, before_ms: int) -> dict[str, int]:
+        return {project: upto for project, upto in await self._all("prunable", events, before_ms) if upto}
 
-        return await self._write(drop)
+    async def prune(self, floors: Mapping[str, int]) -> None:
+        async def drop(db: aiosqlite.Connection) -> None:
+            await db.executemany(SQL["raise_floor"], [(upto, project) for project, upto in floors.items()])
+            await db.executemany(SQL["prune"], list(floors.items()))
+
+        await self._write(drop)
 
     async def events(self, project: str, after: int, upto: int, limit: int, job: str | None = None) -> list[Event]:
         return [_event(row[0]) for row in await self._all("events", project, after, upto, job, limit)]
@@ -220,7 +222,7 @@ def _translated() -> Iterator[None]:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _event(text: str) -> Event:

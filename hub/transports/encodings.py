@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from hub.core.messages import Message
 from hub.core.ports import Encoding
 
 
-def text(message: Message) -> str:
-    """The message as one line of JSON."""
-    return json.dumps(message.to_wire(), ensure_ascii=False, separators=(",", ":"))
+def text(value: Any) -> bytes:
+    """A JSON value as one line of UTF-8, whatever is in it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def ws_frame(payload: bytes, opcode: int = 0x1) -> bytes:
@@ -25,18 +26,20 @@ def ws_frame(payload: bytes, opcode: int = 0x1) -> bytes:
 
 
 def _ws(message: Message, cursor: str | None) -> bytes:
-    return ws_frame(text(message).encode())
+    return ws_frame(text(message.to_wire()))
 
 
 def sse_event(message: Message, cursor: str | None) -> bytes:
     """One unnamed event; `id` only where the cursor moves, so that a heartbeat never moves it back."""
-    head = f"id: {cursor}\n" if cursor is not None else ""
-    return f"{head}data: {text(message)}\n\n".encode()
+    head = f"id: {cursor}\n".encode() if cursor is not None else b""
+    return b"%bdata: %b\n\n" % (head, text(message.to_wire()))
 
 
 def http_chunk(pieces: Sequence[bytes]) -> bytes:
     """Everything as one chunk of a chunked body (RFC 9112, 7.1)."""
     data = b"".join(pieces)
+    if not data:  # an empty chunk would be the end of the body
+        return b""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 

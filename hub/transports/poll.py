@@ -1,7 +1,6 @@
 """Polling and long polling: finite answers, which pass every proxy. The ETag is the cursor."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from hub.core.cohorts import View
 from hub.core.events import Event, Position, State
 from hub.core.messages import Merged, Message, Reset, Snapshot
 from hub.transports.ask import MAX_WAIT_S, Ask, seconds
-from hub.transports.encodings import SSE
+from hub.transports.encodings import SSE, text
 from hub.transports.sse import has_nothing_left
 from hub.transports.stream import Delivery, read_page, watched_end
 
@@ -26,15 +25,20 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
     """One answer that is enough to be right: a snapshot, or what came after the cursor. Raises NotFound, BadRequest."""
     wait_s = seconds(request.query, "wait", MAX_WAIT_S)
     tag = etag_cursor(request.headers.get("If-None-Match"))
-    cursor = ask.cursor or tag
+    cursor = ask.cursor
     deadline = asyncio.get_running_loop().time() + wait_s
+    merged: list[Message] = []
     while True:
         changed = asyncio.Event()
         stop = delivery.tracker.wait(ask.project, view_of(ask), changed.set)
         try:
-            messages, now = await look(delivery, ask, cursor)
+            messages, now = await look(delivery, ask, cursor, tag)
+            if cursor is not None and all(isinstance(message, Merged) for message in messages):
+                merged += messages  # the cursor moves over what was not asked for, but that is no news
+                messages, cursor = [], now
             left_s = deadline - asyncio.get_running_loop().time()
-            if messages or left_s <= 0 or await has_nothing_left(delivery, ask):
+            is_over = left_s <= 0 or delivery.tracker.is_draining
+            if messages or is_over or await has_nothing_left(delivery, ask):
                 break
             try:
                 async with asyncio.timeout(left_s):
@@ -49,31 +53,37 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
         "Retry-After": str(retry_after(delivery, ask)),
         "Vary": "Accept",
     }
-    if tag is not None and tag == now and not messages:
+    if tag in {now, "*"} and not messages:
         return web.Response(status=304, headers=headers)
-    text = json.dumps(answer(messages, now), ensure_ascii=False, separators=(",", ":"))
-    return web.Response(text=text, content_type="application/json", headers=headers)
+    body = text(answer([*merged, *messages], now))
+    return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
 
 
 def view_of(ask: Ask) -> View:
     return ask.key(SSE, closes=False).view
 
 
-async def look(delivery: Delivery, ask: Ask, cursor: str | None) -> tuple[Sequence[Message], str]:
-    """What there is after `cursor`, and the cursor after that."""
+async def look(delivery: Delivery, ask: Ask, cursor: str | None, tag: str | None) -> tuple[Sequence[Message], str]:
+    """What there is after `cursor`, and the cursor after that.
+
+    Without a cursor that is a snapshot, unless the caller has the present one, as its `tag` tells.
+    """
     if ask.project is None:
-        return look_at_feed(delivery, cursor)
+        return look_at_feed(delivery, cursor, tag)
     project, view, tracker = ask.project, view_of(ask), delivery.tracker
     ended = await watched_end(delivery, project, view)
     channel = tracker.channel(project)
     if cursor is None:
-        return channel.snapshot(view, ended).messages, str(channel.position)
+        now = str(channel.position)
+        return ([] if tag in {now, "*"} else channel.snapshot(view, ended).messages), now
     since, covered = Position.parse(cursor), 0
     messages: list[Message] = []
     while True:
         step = tracker.channel(project).resume(since, view, covered=covered, ended=ended)
         if isinstance(step, Resumed):
-            return [*messages, *step.messages], f"{tracker.epoch}-{step.told[project]}"
+            is_reset = bool(step.messages) and isinstance(step.messages[0], Reset)
+            told = step.messages if is_reset else [*messages, *step.messages]
+            return told, f"{tracker.epoch}-{step.told[project]}"
         assert isinstance(step, Behind)
         assert since is not None
         _, covered, resumed = await read_page(delivery.journal, tracker, project, since.seq, step, view)
@@ -83,9 +93,9 @@ async def look(delivery: Delivery, ask: Ask, cursor: str | None) -> tuple[Sequen
             return messages, str(since)
 
 
-def look_at_feed(delivery: Delivery, cursor: str | None) -> tuple[Sequence[Message], str]:
+def look_at_feed(delivery: Delivery, cursor: str | None, tag: str | None) -> tuple[Sequence[Message], str]:
     now = str(delivery.tracker.feed_position)
-    if cursor == now:
+    if cursor == now or (cursor is None and tag in {now, "*"}):
         return [], now
     return delivery.tracker.feed_snapshot().messages, now
 

@@ -5,7 +5,7 @@ import logging
 
 from aiohttp import HttpVersion11, web
 
-from hub.core.errors import EndReason
+from hub.core.errors import EndReason, HubError, NotFound
 from hub.core.events import Position
 from hub.transports.ask import Ask
 from hub.transports.encodings import SSE, SSE_PLAIN
@@ -23,15 +23,16 @@ HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
     "X-Accel-Buffering": "no",
+    "Vary": "Accept",
 }
 LAST_BYTES_S = 2.0
 """Longest wait for a peer to take the end of its stream."""
 
 
 async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.StreamResponse:
-    """Stream until the watcher leaves, the hub ends it, or a watched `?job=` has ended. Raises NotFound."""
+    """Stream until the watcher leaves, the hub ends it, or a watched `?job=` has ended."""
     if await has_nothing_left(delivery, ask):
-        return web.Response(status=204)
+        return web.Response(status=204, headers={"Cache-Control": "no-store", "Vary": "Accept"})
     chunked = request.version >= HttpVersion11
     response = web.StreamResponse(headers=HEADERS)
     if chunked:
@@ -59,7 +60,10 @@ async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.S
         await close(request, response)
     except ConnectionError:
         pass  # the watcher left: nobody to tell
-    except Exception:  # past the head there is no status to answer with
+    except HubError as exc:  # past the head there is no status to answer with
+        outlet.end(EndReason.GONE if isinstance(exc, NotFound) else EndReason.RESTARTING)
+        await close(request, response)
+    except Exception:
         log.exception("an event stream broke", extra={"action": "stream_broke"})
         if request.transport is not None:
             request.transport.abort()

@@ -13,6 +13,7 @@ from hub.core.channel import Behind, Resumed
 from hub.core.cohorts import CohortKey, Subscription, View
 from hub.core.errors import EndReason
 from hub.core.events import Event, Position
+from hub.core.job import JobState
 from hub.core.messages import Bye, Hello, Merged, Message, Snapshot
 from hub.core.ports import Encoding, Journal
 from hub.core.tracker import Tracker
@@ -165,14 +166,18 @@ async def read_page(
 ) -> tuple[bool, int, Resumed]:
     """One page of a replay: whether it moves the watcher, the number now covered, and what to send."""
     events = await journal.events(project, behind.after, behind.upto, PAGE)
+    if tracker.channel(project).floor > behind.after:  # pruned meanwhile: what was read may have holes
+        return False, behind.after, Resumed([], {project: told})
     upto = events[-1].seq if len(events) == PAGE else behind.upto
     resumed = tracker.channel(project).page(told, events, upto, view)
     return bool(resumed.messages), upto, resumed
 
 
-async def watched_end(delivery: Delivery, project: str, view: View) -> Any:
-    """The state of a watched job that is too old for the tracker; None otherwise."""
+async def watched_end(delivery: Delivery, project: str, view: View) -> JobState | None:
+    """The end of a watched job that the tracker has forgotten; None where there is none, or it is not told yet."""
     if view.job is None or delivery.tracker.job(project, view.job) is not None:
         return None
     job = await delivery.journal.job(view.job)
-    return job if job is not None and job.project == project else None
+    if job is None or job.project != project or not job.state.is_end:
+        return None
+    return job if job.seq <= delivery.tracker.channel(project).head else None

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from hub.core.cohorts import Subscription
-from hub.core.errors import BadRequest, EndReason, HubError
+from hub.core.errors import BadRequest, EndReason, HubError, NotFound
 from hub.transports.ask import Ask, cadence
 from hub.transports.encodings import WS, ws_frame
 from hub.transports.stream import Delivery, SocketOutlet, follow, prepare_socket
@@ -75,7 +75,10 @@ class Conversation:
 
     async def _listen(self, ask: Ask) -> None:
         self._outlet.send([self._delivery.hello()], "")
-        await self._subscribe(ask)
+        try:
+            await self._subscribe(ask)
+        except HubError as exc:  # past the upgrade there is no status to answer with
+            self._outlet.end(EndReason.GONE if isinstance(exc, NotFound) else EndReason.RESTARTING)
         async for message in self._socket:
             if message.type is WSMsgType.TEXT:
                 await self._answer(message.data)
@@ -128,9 +131,11 @@ class Conversation:
 
     async def _subscribe(self, ask: Ask) -> None:
         """Follow `ask.project`, anew if it was followed already."""
+        tracker = self._delivery.tracker
+        self._subscriptions = {p: s for p, s in self._subscriptions.items() if tracker.follows(self._outlet, s)}
         old = self._subscriptions.pop(ask.project, None)
         if old is not None:
-            self._delivery.tracker.leave(self._outlet, old)
+            tracker.leave(self._outlet, old)
         if self._subscriptions and (ask.project is None or None in self._subscriptions):
             raise BadRequest(
                 "One connection follows either the feed of all projects or single projects: unsubscribe first.",

@@ -75,6 +75,8 @@ async def assembled(settings: Settings, journal: Journal | None = None) -> Async
                 asyncio.create_task(_beat(made), name="heartbeat"),
                 asyncio.create_task(_prune(made), name="prune"),
             ]
+            for task in tasks:
+                task.add_done_callback(_report_death)
             try:
                 await made.engine.start({project.id: project for project in made.catalog.all()})
                 yield made
@@ -152,10 +154,17 @@ async def drain(made: Hub) -> None:
         JournalUnavailable
     ):  # a full disk keeps nobody here: what waits is interrupted at the start
         await made.writer.durable(DRAIN_JOURNAL_S)
+    made.tracker.release()
     await asyncio.sleep(0)  # one turn, in which the cohorts flush the ends
     outlets = made.tracker.outlets()
     for place, outlet in enumerate(outlets):
         outlet.end(EndReason.RESTARTING, 1 + int(made.settings.drain_s * 1000 * place / len(outlets)))
+
+
+def _report_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (exc := task.exception()) is not None:
+        extra = {"action": "task_died", "task": task.get_name()}
+        log.critical("a background task of the hub has died", extra=extra, exc_info=exc)
 
 
 async def _beat(made: Hub) -> None:
@@ -169,12 +178,12 @@ async def _prune(made: Hub) -> None:
     while True:
         before_ms = made.clock.now_ms() - int(settings.history_days * DAY_MS)
         try:
-            floors = await made.journal.prune(events=settings.history_events, before_ms=before_ms)
-        except JournalUnavailable as exc:
-            log.warning("the journal was not pruned: %s", exc, extra={"action": "prune_failed"})
-        else:
+            floors = await made.journal.prunable(events=settings.history_events, before_ms=before_ms)
             for project, floor in floors.items():
                 made.tracker.raise_floor(project, floor)
+            await made.journal.prune(floors)
+        except JournalUnavailable as exc:
+            log.warning("the journal was not pruned: %s", exc, extra={"action": "prune_failed"})
         await asyncio.sleep(PRUNE_S)
 
 

@@ -33,10 +33,10 @@ async def serve(request: web.Request, hub: Hub, project: str | None) -> web.Stre
         job = await hub.engine.state(ask.job)
         if job.project != project:
             raise NotFound(f"Project {project!r} has no job {ask.job!r}.")
-    is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
+    is_socket = request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket"
     is_sse = request.method == "GET" and "text/event-stream" in request.headers.get("Accept", "").lower()
     if (is_socket or is_sse) and hub.tracker.watcher_count >= hub.settings.max_watchers:
-        raise TooManyWatchers(poll=f"{request.path}?wait=20")
+        raise TooManyWatchers(poll=str(request.rel_url.update_query(wait="20")))
     if is_socket:
         return await serve_ws(request, hub.delivery, ask)
     if is_sse:

@@ -40,11 +40,11 @@ def check_origin(origin: str, host: str, allowed: Collection[str]) -> None:
     """
     try:
         url = URL(origin)
-        name, place = url.host or "", f"{url.host}:{url.port}"
+        name, port = url.host or "", url.explicit_port
     except ValueError:
-        name = place = ""
-    wanted_name, wanted_port = _split(host)
-    same = name == wanted_name and (wanted_port is None or place == f"{name}:{wanted_port}")
+        name, port = "", None
+    same = (name, port) == _split(host)
+    place = f"{name}:{port}"
     if not name or not (same or name in allowed or place in allowed):
         raise Forbidden("Pages of other sites may not do this here.", code="foreign_origin")
 

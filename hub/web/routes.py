@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from hub.surfaces import SURFACES
 from hub.web import events, history, jobs, operations, page, projects
 
 API = "/api/v1"
@@ -25,4 +26,5 @@ ROUTES: tuple[web.RouteDef, ...] = (
     web.get(f"{API}/jobs/{{job}}", jobs.read),
     web.post(f"{API}/jobs/{{job}}/cancel", jobs.cancel),
     web.post(f"{API}/jobs/{{job}}/retry", jobs.retry),
+    *(route for surface in SURFACES for route in surface.routes),
 )

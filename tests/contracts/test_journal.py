@@ -135,12 +135,14 @@ async def test_a_job_is_replaced_by_its_newer_state(journal: Journal) -> None:
 async def test_pruning_by_count_and_age_raises_the_floor(journal: Journal) -> None:
     await journal.add_project(PROJECT)
     await journal.commit(Batch(events=tuple(event(seq, log_body()) for seq in range(1, 11))))
-    assert await journal.prune(events=6, before_ms=0) == {"p": 4}
-    assert await journal.prune(events=6, before_ms=61) == {"p": 6}  # `at` is ten times the number
+    assert await journal.prunable(events=6, before_ms=0) == {"p": 4}
+    floors = await journal.prunable(events=6, before_ms=61)  # `at` is ten times the number
+    assert floors == {"p": 6}
+    await journal.prune(floors)
     assert [e.seq for e in await journal.events("p", 0, 100, 100)] == [7, 8, 9, 10]
     (opened,) = await journal.projects()
     assert opened.floor == 6
-    assert await journal.prune(events=6, before_ms=0) == {}
+    assert await journal.prunable(events=6, before_ms=0) == {}
 
 
 async def test_a_project_made_again_reuses_no_number(journal: Journal) -> None:

@@ -60,6 +60,13 @@ def test_an_event_that_is_not_newer_changes_nothing() -> None:
     assert reduce(state, event(4, progress_body(60))) is state
 
 
+def test_a_stage_entered_again_is_the_one_it_is_in() -> None:
+    state = fold(event(1, job_body()), event(2, stage_body("fetch")), event(3, stage_body("unpack")))
+    back = reduce(state, event(4, stage_body("fetch")))
+    assert (back.stage, back.to_wire()["step"]) == ("fetch", 1)
+    assert (back.stages[0].state, back.stages[0].ended, back.stages[1].state) == ("running", None, "done")
+
+
 def test_an_unplanned_stage_is_taken_as_it_comes() -> None:
     state = fold(event(1, job_body()), event(2, stage_body("fetch")))
     extra = stage_body("fetch").__class__(stage="extra", title="Extra", step=3, steps=3)

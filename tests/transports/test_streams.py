@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from hub.core.errors import HubError, JournalUnavailable, NotFound
 from hub.core.events import State
 from hub.web.assembly import drain
 from tests.conftest import until
@@ -48,11 +49,14 @@ async def collect_poll(hub: Running, watch: Watch, path: str = EVENTS) -> None:
         query = f"?wait=5&since={cursor}" if cursor else ""
         _, body, headers = await hub.call("GET", path + query)
         assert headers["ETag"] == f'"{body["cursor"]}"'
-        cursor = body["cursor"]
+        before, cursor = cursor, body["cursor"]
         for event in body["events"]:
             watch.seq = None  # gaps are told as one sum here
             watch.epoch = cursor.partition("-")[0]
             watch.take(event)
+        if before is not None:
+            moved = int(cursor.partition("-")[2]) - int(before.partition("-")[2])
+            assert len(body["events"]) + body.get("merged", 0) == moved, "every number is accounted for"
         watch.cursor = cursor
 
 
@@ -148,10 +152,85 @@ async def test_a_cursor_older_than_the_journal_keeps_is_too_old(hub: Running) ->
     for n in range(60):
         hub.publish("p", "j1", log_body(str(n)))
     await hub.settle()
-    for project, floor in (await hub.hub.journal.prune(events=5, before_ms=0)).items():
-        hub.hub.tracker.raise_floor(project, floor)
+    floors = await hub.hub.journal.prunable(events=5, before_ms=0)
+    hub.hub.tracker.raise_floor("p", floors["p"])
+    await hub.hub.journal.prune(floors)
     _, late, _ = await hub.call("GET", f"{EVENTS}?since={body['cursor']}")
     assert late["reset"]["reason"] == "too_old"
+
+
+async def test_pruning_during_a_replay_is_a_reset_and_not_a_merge(
+    hub: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hub.begin()
+    _, body, _ = await hub.call("GET", EVENTS)
+    for n in range(60):
+        hub.publish("p", "j1", log_body(str(n)))
+    await hub.settle()
+    journal, read = hub.hub.journal, hub.hub.journal.events
+
+    async def prune_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        floors = await journal.prunable(events=5, before_ms=0)
+        hub.hub.tracker.raise_floor("p", floors["p"])
+        await journal.prune(floors)
+        return await read(*args, **kwargs)
+
+    monkeypatch.setattr(journal, "events", prune_meanwhile)
+    _, late, _ = await hub.call("GET", f"{EVENTS}?since={body['cursor']}")
+    assert (late["reset"]["reason"], late["events"]) == ("too_old", [])
+
+
+@pytest.mark.parametrize("error", [JournalUnavailable, NotFound])
+async def test_an_error_in_mid_catch_up_ends_the_stream_in_its_own_language(
+    hub: Running, monkeypatch: pytest.MonkeyPatch, error: type[HubError]
+) -> None:
+    """A second HTTP head was once written into the stream."""
+    await hub.begin()
+    _, body, _ = await hub.call("GET", EVENTS)
+    for n in range(60):
+        hub.publish("p", "j1", log_body(str(n)))
+    await hub.settle()
+
+    async def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(hub.hub.journal, "events", refuse)
+    path = f"{hub.url}{EVENTS}?since={body['cursor']}"
+    async with hub.session.get(path, headers=SSE) as response:
+        text = await asyncio.wait_for(response.text(), 5)
+    assert "HTTP/1.1" not in text
+    assert '"type":"bye"' in text
+    async with hub.session.ws_connect(path) as socket:
+        await Client(socket).hear("bye")
+        await socket.receive()
+        assert socket.close_code == (4000 if error is JournalUnavailable else 4503)
+
+
+async def test_a_poll_without_logs_is_not_kept_busy_by_them(hub: Running) -> None:
+    await hub.begin()
+    _, body, _ = await hub.call("GET", f"{EVENTS}?logs=0")
+    hub.publish("p", "j1", *[log_body(str(n)) for n in range(30)])
+    await hub.settle()
+    _, answer, _ = await hub.call("GET", f"{EVENTS}?logs=0&since={body['cursor']}&wait=0.05")
+    assert (answer["events"], answer["merged"]) == ([], 30)
+    assert answer["cursor"] == f"{hub.hub.tracker.epoch}-{hub.hub.tracker.channel('p').head}"
+
+
+async def test_a_stale_tag_gets_the_snapshot_and_a_star_matches(hub: Running) -> None:
+    await hub.begin()
+    status, body, _ = await hub.call("GET", EVENTS, headers={"If-None-Match": '"00000000-1"'})
+    assert (status, "snapshot" in body, "reset" in body) == (200, True, False)
+    assert (await hub.call("GET", EVENTS, headers={"If-None-Match": "*"}))[0] == 304
+
+
+async def test_waiting_polls_are_answered_when_the_hub_goes(hub: Running) -> None:
+    await hub.begin()
+    _, body, _ = await hub.call("GET", EVENTS)
+    waiting = asyncio.create_task(hub.call("GET", f"{EVENTS}?since={body['cursor']}&wait=30"))
+    await until(lambda: hub.hub.tracker.watchers_of("p"))
+    await drain(hub.hub)
+    status, answer, _ = await asyncio.wait_for(waiting, 2)
+    assert (status, answer["events"]) == (200, [])
 
 
 async def test_last_event_id_resumes_and_a_finished_job_answers_204(hub: Running) -> None:

@@ -243,6 +243,18 @@ async def test_cancel_is_real_within_two_seconds(hub: Running, silent_server: st
     assert list((tmp_path / "data" / "work").iterdir()) == []
 
 
+async def test_a_run_that_cannot_be_cleaned_as_usual_still_ends_and_is_clean(
+    hub: Running, silent_server: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in the way").touch()
+    hub.hub.engine._trash = tmp_path / "in the way"
+    _, job = await start(hub, silent_server)
+    await until(lambda: hub.hub.tracker.job(job["project"], job["id"]).stage == "connect")
+    await hub.call("POST", f"/api/v1/jobs/{job['id']}/cancel")
+    assert (await ended(hub, job["id"]))["state"] == "cancelled"
+    assert list((tmp_path / "data" / "work").iterdir()) == []
+
+
 async def test_retry_makes_a_new_job_of_the_old_ones_parameters(hub: Running, silent_server: str) -> None:
     _, job = await start(hub, silent_server, {"depth": 3, "token": "hunter2hunter2"})
     status, body, _ = await hub.call("POST", f"/api/v1/jobs/{job['id']}/retry")

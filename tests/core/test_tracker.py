@@ -1,0 +1,132 @@
+"""The tracker and its cohorts, where an example says more than a random history."""
+
+import pytest
+
+from hub.core.cohorts import CohortKey, Limits, View, Way
+from hub.core.errors import EndReason
+from hub.core.events import Position, State
+from hub.core.messages import Merged, Reset
+from hub.core.ports import Encoding
+from hub.core.tracker import Tracker
+from tests.fakes import LINES, FakeClock, FakeOutlet, event, job_body, log_body, progress_body
+
+
+class Scene:
+    def __init__(self, **limits: int) -> None:
+        self.clock = FakeClock()
+        self.tracker = Tracker(epoch="0" * 8, boot="1" * 8, clock=self.clock, limits=Limits(**limits))
+        for project in "pq":
+            self.tracker.open_project(project, 0, 0)
+
+    def watch(self, project: str | None = "p", view: View | None = None, encoding: Encoding = LINES) -> FakeOutlet:
+        outlet = FakeOutlet()
+        view = view or View(logs=project is not None)
+        tracker = self.tracker
+        resumed = tracker.feed_snapshot() if project is None else tracker.channel(project).snapshot(view)
+        tracker.attach(outlet, "fake")
+        tracker.join(outlet, project, resumed.told, CohortKey(encoding=encoding, cadence_ms=0, view=view))
+        return outlet
+
+    def tell(self, seq: int, body: object, job: str = "j1", project: str = "p") -> None:
+        self.tracker.deliver([event(seq, body, job, project)])
+
+
+def test_what_cannot_be_encoded_is_never_told_as_merged() -> None:
+    """The others of the same flush are lost to the members, so their cursors must bring them back."""
+
+    def encode(message: object, cursor: str | None) -> bytes:
+        if getattr(message, "seq", 0) == 2:
+            raise ValueError("no bytes for that")
+        return LINES.encode(message, cursor)  # type: ignore[arg-type]
+
+    scene = Scene()
+    outlet = scene.watch(encoding=Encoding("broken", encode))
+    for seq in (1, 2, 3):
+        scene.tell(seq, log_body() if seq > 1 else job_body())
+    with pytest.raises(ValueError, match="no bytes"):
+        scene.clock.turn()
+    assert outlet.ended is EndReason.LOST_POSITION
+
+
+@pytest.mark.parametrize("what", ["deleted", "created"])
+def test_feed_watchers_share_bytes_whatever_projects_come_and_go(what: str) -> None:
+    scene = Scene()
+    scene.watch(None)
+    scene.tell(1, job_body())
+    scene.clock.turn()
+    if what == "deleted":
+        scene.tracker.close_project("q")
+    else:
+        scene.tracker.open_project("r", 1500, 1500)
+    late = scene.watch(None)
+    scene.tell(2, progress_body(1))
+    scene.clock.turn()
+    (cohort,) = scene.tracker._feed.values()
+    assert {cohort.way(each) for each in cohort.subscriptions} == {Way.SHARED}
+    assert [message["type"] for message in late.messages()] == ["progress"]
+
+
+def test_a_project_made_again_is_no_merge_on_the_feed() -> None:
+    scene = Scene()
+    outlet = scene.watch(None)
+    scene.tracker.close_project("q")
+    scene.tracker.open_project("q", 1500, 1500)
+    scene.tell(1501, job_body(), project="q")
+    scene.clock.turn()
+    assert [message["type"] for message in outlet.messages()] == ["job"]
+
+
+def test_a_joiner_with_a_full_pipe_is_not_written_to() -> None:
+    scene = Scene(high_water_bytes=1000)
+    scene.watch()
+    scene.tell(1, job_body())
+    late = scene.watch()  # joins while something is pending
+    late.is_stalled = True
+    late.write(b"x" * 2000)
+    for seq in range(2, 100):
+        scene.tell(seq, progress_body(seq / 10))
+        scene.clock.turn()
+    assert late.backlog() == 2000
+    late.take()
+    scene.clock.step(0.2)
+    assert late._received.count(b'"percent": 9.9') == 1
+
+
+def test_a_peer_that_takes_nothing_is_let_go_although_its_backlog_grows() -> None:
+    scene = Scene()
+    outlet = scene.watch()
+    outlet.is_stalled = True
+    scene.tell(1, job_body())
+    for seq in range(2, 30):
+        scene.tell(seq, progress_body(seq / 10))
+        scene.clock.step(1.0)
+        scene.tracker.beat()
+    assert outlet.ended is EndReason.TOO_SLOW
+
+
+def test_the_job_that_ended_last_is_not_the_first_forgotten() -> None:
+    scene = Scene(recent_jobs=2)
+    scene.tell(1, job_body(), job="a-long-one")
+    for n in range(2, 6):
+        scene.tell(n, job_body(State.FAILED), job=f"b{n}")
+    scene.tell(6, job_body(State.SUCCEEDED), job="a-long-one")
+    assert set(scene.tracker.channel("p").jobs) == {"a-long-one", "b5"}
+
+
+def test_numbers_not_asked_for_move_the_cursor() -> None:
+    scene = Scene()
+    scene.tell(1, job_body())
+    for seq in range(2, 6):
+        scene.tell(seq, log_body())
+    resumed = scene.tracker.channel("p").resume(Position("0" * 8, 1), View(logs=False))
+    assert resumed.told == {"p": 5}  # type: ignore[union-attr]
+    assert resumed.messages == [Merged(project="p", count=4, upto=5)]  # type: ignore[union-attr]
+
+
+def test_a_cursor_that_pruning_has_passed_is_too_old() -> None:
+    scene = Scene(ring_size=2)
+    for seq in range(1, 9):
+        scene.tell(seq, log_body() if seq > 1 else job_body())
+    scene.tracker.raise_floor("p", 5)
+    resumed = scene.tracker.channel("p").resume(Position("0" * 8, 3), View())
+    assert resumed.messages[0] == Reset(project="p", reason="too_old")  # type: ignore[union-attr]
