@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from hub.core.errors import JobEnded, NotFound
 from hub.core.events import Body, Event, JobBody
 from hub.core.job import JobState, reduce
-from hub.core.ports import Batch
+from hub.core.ports import Batch, Key
 from hub.core.redaction import Redactor
 
 BLOCK = 1000
@@ -74,6 +74,7 @@ class Ledger:
         self._uncommitted: list[Event] = []
         self._changed: dict[str, JobState] = {}
         self._reserving: dict[str, int] = {}
+        self._keys: dict[str, Key] = {}
 
     def on_waiting(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever something waits for a commit."""
@@ -125,14 +126,21 @@ class Ledger:
         self._wake()
         return event
 
+    def remember(self, key: Key) -> None:
+        """Make `key` durable with the very batch that holds what was published just now."""
+        self._keys[key.key] = key
+
     def take(self) -> Batch | None:
         """Everything that is to be made durable; None when nothing is. The caller owes a `commit` of it."""
         if not (self._uncommitted or self._changed or self._reserving):
             return None
         batch = Batch(
-            events=tuple(self._uncommitted), jobs=tuple(self._changed.values()), reserved=dict(self._reserving)
+            events=tuple(self._uncommitted),
+            jobs=tuple(self._changed.values()),
+            reserved=dict(self._reserving),
+            keys=tuple(self._keys.values()),
         )
-        self._uncommitted, self._changed, self._reserving = [], {}, {}
+        self._uncommitted, self._changed, self._reserving, self._keys = [], {}, {}, {}
         return batch
 
     def commit(self, batch: Batch) -> None:

@@ -73,6 +73,16 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """An idempotency key, what was asked with it, and the job that came of it."""
+
+    key: str
+    fingerprint: str
+    job: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What one commit makes durable, all of it or nothing."""
 
@@ -82,6 +92,7 @@ class Batch:
     """The new state of each job that changed, its newest progress included."""
     reserved: Mapping[str, int] = field(default_factory=dict)
     """By project: numbers up to here may have been handed out."""
+    keys: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,10 +170,8 @@ class Journal(Protocol):
 
     async def job(self, job: str) -> JobState | None: ...
 
-    async def recall(self, key: str) -> tuple[str, str] | None:
-        """The fingerprint and job remembered under an idempotency key."""
-
-    async def remember(self, key: str, fingerprint: str, job: str, at_ms: int) -> None: ...
+    async def recall(self, key: str) -> Key | None:
+        """What was committed under an idempotency key."""
 
 
 class Backplane(Protocol):

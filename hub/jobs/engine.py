@@ -15,13 +15,16 @@ from hub.core.errors import AlreadyRunning, BadRequest, Conflict, HubError, JobE
 from hub.core.events import Body, JobBody, State
 from hub.core.job import JobState
 from hub.core.ledger import Ledger
-from hub.core.ports import Journal, Project
+from hub.core.ports import Journal, Key, Project
 from hub.core.redaction import MASK, Redactor
 from hub.jobs.base import Kind, Rules, Target, Workspace
 from hub.jobs.process import Nursery
 from hub.jobs.run import Order, Run, interrupted, remove
 
 log = logging.getLogger(__name__)
+
+
+RECENT_KEYS = 1000
 
 
 class KeyReused(BadRequest):
@@ -68,6 +71,8 @@ class Engine:
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._keyed = asyncio.Lock()  # the same request twice at once is one job, too
+        self._recent_keys: dict[str, tuple[str, Key]] = {}
+        """With the project of each."""
         self._leaving: set[str] = set()
         self._closing = False
 
@@ -112,14 +117,12 @@ class Engine:
         wanted = json.dumps([project.id, kind_name, dict(params)], sort_keys=True)
         fingerprint = hashlib.sha256(wanted.encode()).hexdigest()
         async with self._keyed:
-            if known := await self._journal.recall(key):
-                if known[0] != fingerprint:
+            if known := await self._recall(key):
+                if known.fingerprint != fingerprint:
                     raise KeyReused
-                if await self._journal.job(known[1]):  # else its project was deleted, and the key with it
-                    return await self.state(known[1])
-            job = await self._submit(project, kind_name, params)
-            await self._journal.remember(key, fingerprint, job.id, job.created)
-            return job
+                await self._durable()
+                return await self.state(known.job)
+            return await self._submit(project, kind_name, params, key=(key, fingerprint))
 
     async def cancel(self, job_id: str) -> JobState:
         """Raises NotFound, JobEnded. Asking twice is fine."""
@@ -174,6 +177,7 @@ class Engine:
 
     async def forget(self, project: str) -> None:
         """Remove what jobs have made for a project that is gone."""
+        self._recent_keys = {name: kept for name, kept in self._recent_keys.items() if kept[0] != project}
         await asyncio.to_thread(remove, self.home(project))
 
     # -- inside -------------------------------------------------------------------------------------------------------
@@ -185,7 +189,9 @@ class Engine:
         params: Mapping[str, Any],
         attempt: int = 1,
         retry_of: str | None = None,
+        key: tuple[str, str] | None = None,
     ) -> JobState:
+        """`key`: an idempotency key and the fingerprint of what was asked with it."""
         kind = self._kinds.get(kind_name)
         if kind is None:
             known = ", ".join(sorted(self._kinds))
@@ -210,13 +216,28 @@ class Engine:
             retry_of=retry_of,
         )
         order = Order(id=job_id, kind=kind, target=target, secrets=accepted.secrets, body=body)
-        self._ledger.publish(project.id, job_id, kind_name, body)
+        event = self._ledger.publish(project.id, job_id, kind_name, body)
+        if key is not None:
+            self._remember(project.id, Key(key=key[0], fingerprint=key[1], job=job_id, at=event.at))
         self._queue.append(order)
         self._start_what_can()
         job = self._ledger.job(order.id)
         await self._durable()
         assert job is not None
         return job
+
+    async def _recall(self, key: str) -> Key | None:
+        """What was asked with `key`, committed yet or not. A deleted project takes its keys along."""
+        if recent := self._recent_keys.get(key):
+            return recent[1]
+        known = await self._journal.recall(key)
+        return known if known and await self._journal.job(known.job) else None
+
+    def _remember(self, project: str, key: Key) -> None:
+        self._ledger.remember(key)
+        self._recent_keys[key.key] = (project, key)
+        while len(self._recent_keys) > RECENT_KEYS:
+            self._recent_keys.pop(next(iter(self._recent_keys)))
 
     def _refuse_second(self, project: str, kind: str) -> None:
         for job in self._ledger.live_jobs():

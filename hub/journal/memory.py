@@ -8,7 +8,7 @@ from hub.core import ids
 from hub.core.errors import BadRequest
 from hub.core.events import Event
 from hub.core.job import JobState
-from hub.core.ports import Batch, EventFilter, JobFilter, Opened, Page, Project
+from hub.core.ports import Batch, EventFilter, JobFilter, Key, Opened, Page, Project
 
 
 class MemoryJournal:
@@ -20,7 +20,7 @@ class MemoryJournal:
         self._floors: dict[str, int] = {}
         self._events: dict[str, list[Event]] = {}
         self._jobs: dict[str, JobState] = {}
-        self._keys: dict[str, tuple[str, str]] = {}
+        self._keys: dict[str, Key] = {}
 
     async def open(self, *, recent_jobs: int) -> str:
         self._recent_jobs = recent_jobs
@@ -50,6 +50,7 @@ class MemoryJournal:
     async def commit(self, batch: Batch) -> None:
         for project, reserved in batch.reserved.items():
             self._reserved[project] = max(self._reserved.get(project, 0), reserved)
+        self._keys |= {key.key: key for key in batch.keys}
         for job in batch.jobs:
             if job.project in self._projects:
                 self._jobs[job.id] = JobState.from_row(json.loads(json.dumps(job.to_row())))
@@ -105,11 +106,8 @@ class MemoryJournal:
     async def job(self, job: str) -> JobState | None:
         return self._jobs.get(job)
 
-    async def recall(self, key: str) -> tuple[str, str] | None:
+    async def recall(self, key: str) -> Key | None:
         return self._keys.get(key)
-
-    async def remember(self, key: str, fingerprint: str, job: str, at_ms: int) -> None:
-        self._keys[key] = (fingerprint, job)
 
     def _kept_jobs(self, project: str) -> tuple[JobState, ...]:
         jobs = sorted((job for job in self._jobs.values() if job.project == project), key=lambda job: job.id)

@@ -81,7 +81,7 @@ WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL
 SELECT row FROM jobs WHERE id = ?;
 
 -- name: recall
-SELECT fingerprint, job FROM idempotency WHERE key = ?;
+SELECT fingerprint, job, at FROM idempotency WHERE key = ?;
 
 -- name: remember
 INSERT OR REPLACE INTO idempotency (key, fingerprint, job, at) VALUES (?, ?, ?, ?);

@@ -14,7 +14,7 @@ from hub.core import ids
 from hub.core.errors import BadRequest, HubError, JournalUnavailable
 from hub.core.events import Event
 from hub.core.job import JobState
-from hub.core.ports import Batch, EventFilter, JobFilter, Opened, Page, Project
+from hub.core.ports import Batch, EventFilter, JobFilter, Key, Opened, Page, Project
 from hub.journal import queries
 
 T = TypeVar("T")
@@ -118,11 +118,15 @@ class SqliteJournal:
         ]
         jobs = [(job.id, job.project, job.kind, job.state.value, _dump(job.to_row())) for job in batch.jobs]
         reserved = [(reserved, project) for project, reserved in batch.reserved.items()]
+        keys = [(key.key, key.fingerprint, key.job, key.at) for key in batch.keys]
 
         async def put(db: aiosqlite.Connection) -> None:
             await db.executemany(SQL["reserve"], reserved)
             await db.executemany(SQL["put_job"], jobs)
             await db.executemany(SQL["add_event"], events)
+            if keys:
+                await db.execute(SQL["forget_keys"], (batch.keys[-1].at - KEYS_KEPT_MS,))
+                await db.executemany(SQL["remember"], keys)
 
         await self._write(put)
 
@@ -159,16 +163,9 @@ class SqliteJournal:
         row = await self._one("job", job)
         return _job(row[0]) if row else None
 
-    async def recall(self, key: str) -> tuple[str, str] | None:
+    async def recall(self, key: str) -> Key | None:
         row = await self._one("recall", key)
-        return (row[0], row[1]) if row else None
-
-    async def remember(self, key: str, fingerprint: str, job: str, at_ms: int) -> None:
-        async def put(db: aiosqlite.Connection) -> None:
-            await db.execute(SQL["forget_keys"], (at_ms - KEYS_KEPT_MS,))
-            await db.execute(SQL["remember"], (key, fingerprint, job, at_ms))
-
-        await self._write(put)
+        return Key(key=key, fingerprint=row[0], job=row[1], at=row[2]) if row else None
 
     async def _migrate(self) -> None:
         assert self._writer is not None

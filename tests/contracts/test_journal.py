@@ -11,7 +11,7 @@ from hub.core import ids
 from hub.core.errors import BadRequest
 from hub.core.events import State
 from hub.core.job import JobState, reduce
-from hub.core.ports import Batch, EventFilter, JobFilter, Journal, Project
+from hub.core.ports import Batch, EventFilter, JobFilter, Journal, Key, Project
 from hub.journal.memory import MemoryJournal
 from hub.journal.sqlite import SqliteJournal
 from tests.fakes import event, job_body, log_body, progress_body, stage_body
@@ -164,6 +164,17 @@ async def test_a_batch_of_a_deleted_project_is_no_error(journal: Journal) -> Non
 
 async def test_idempotency_keys_are_remembered(journal: Journal) -> None:
     assert await journal.recall("k") is None
-    await journal.remember("k", "print", ids.job_id(), 1)
-    await journal.remember("k", "print", "job", 2)
-    assert await journal.recall("k") == ("print", "job")
+    first = Key(key="k", fingerprint="print", job=ids.job_id(), at=1)
+    second = Key(key="k", fingerprint="print", job="job", at=2)
+    await journal.commit(Batch(keys=(first,)))
+    await journal.commit(Batch(keys=(second,)))
+    assert await journal.recall("k") == second
+
+
+async def test_a_commit_may_be_made_again(journal: Journal) -> None:
+    await journal.add_project(PROJECT)
+    first = event(1, job_body())
+    batch = Batch(events=(first,), jobs=(job_of(first),), reserved={"p": 10})
+    await journal.commit(batch)
+    await journal.commit(batch)
+    assert await journal.events("p", 0, 10, 10) == [first]

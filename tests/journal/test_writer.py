@@ -73,6 +73,23 @@ async def test_a_change_that_cannot_be_kept_is_refused_and_does_not_hang(
     assert "Retry-After" in headers
 
 
+async def test_a_key_finds_the_job_whose_commit_was_slow(
+    hub: Running, journal: FailingJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = {"s": 0.2}
+    monkeypatch.setattr(hub.hub.engine, "_durable", lambda: hub.hub.writer.durable(patience["s"]))
+    await hub.make_project("q")
+    journal.is_full = True
+    path, headers = "/api/v1/projects/q/jobs", {"Idempotency-Key": "once"}
+    assert (await hub.call("POST", path, {"kind": "clone"}, headers=headers))[0] == 503
+    journal.is_full = False
+    patience["s"] = 5.0
+    status, answer, _ = await hub.call("POST", path, {"kind": "clone"}, headers=headers)
+    assert status == 202
+    _, jobs, _ = await hub.call("GET", "/api/v1/jobs?project=q")
+    assert [job["id"] for job in jobs["items"]] == [answer["id"]]
+
+
 async def test_draining_does_not_wait_for_a_disk_that_stays_full(
     hub: Running, journal: FailingJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
