@@ -4,42 +4,56 @@ It is told one task on standard input and reports on standard output, a JSON obj
 other side is `hub.jobs.engine`. Anything may happen in here: a crash, a leak, a hang in a C library, `kill -9`.
 """
 
-import contextlib
-import ctypes
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hub.core.errors import HubError
-from hub.core.redaction import Redactor
+from hub.core.redaction import Redactor, mapped, unicode
+from hub.jobs import memory
 from hub.jobs.base import Cancelled, JobFailed, Rules, Target, Task, Workspace
 from hub.jobs.kinds import KINDS
 from hub.jobs.reporter import Reporter, disk_full
 
-_PR_SET_PDEATHSIG = 1
+LONGEST_LOG = 2000
+LONGEST_FAILURE = 1000
+"""Characters of a message or hint."""
+LONGEST_PROGRESS = 200
+"""Characters of a message or of a text in the detail; sent 20 times a second."""
+SHORTEST_IN_RESULT = 8
+"""Characters. A shorter secret, such as the word `main`, is left alone in results: masking it there would make names
+wrong that say nothing of it."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Also what turns the direction of text around."""
+
+Clean = Callable[[str], str]
 
 
 def main() -> NoReturn:
     """Say `{"ready": true}`, take a task, run it, say how it ended, exit with 0. Ends with the hub, too."""
     _own_group()
+    memory.limit()
     wire = _Wire()
     inbox = _Inbox()
     threading.Thread(target=inbox.read, daemon=True).start()
     wire.send({"ready": True})
     task = inbox.wait()
-    wire.redactor.add(task.secrets.values(), user=task.params.get("username") or "")
+    wire.keep_secret(task.secrets, user=task.params.get("username") or "")
     reporter = Reporter(
         wire.send,
         is_cancelled=inbox.cancelled.is_set,
         free_bytes=lambda: _free_bytes(task.workspace.work),
         min_free_bytes=task.rules.min_free_bytes,
+        check_memory=memory.check,
     )
     last = outcome(task, reporter, wire)
     reporter.close()
@@ -82,24 +96,65 @@ def _crashed(exc: Exception, wire: "_Wire") -> Mapping[str, Any]:
 
 
 class _Wire:
-    """Standard output for JSON lines alone; what anything else prints goes to standard error."""
+    """Standard output for JSON lines alone; what anything else prints goes to standard error.
+
+    What leaves is Unicode, free text in it is without secrets, and only then cut: half a secret is not recognized.
+    """
 
     def __init__(self) -> None:
         self._file = os.fdopen(os.dup(1), "wb", buffering=0)
         os.dup2(2, 1)
         self.redactor = Redactor()
+        self._in_result = Redactor()
         self._lock = threading.Lock()
 
+    def keep_secret(self, secrets: Mapping[str, str], user: str) -> None:
+        self.redactor.add(secrets.values(), user=user)
+        self._in_result.add([text for text in secrets.values() if len(text) >= SHORTEST_IN_RESULT], user=user)
+
     def send(self, message: Mapping[str, Any]) -> None:
-        line = json.dumps(self.redactor.value(dict(message)), separators=(",", ":")).encode() + b"\n"
+        clean = presentable(mapped(dict(message), unicode), self.redactor.text, self._in_result.text)
+        line = json.dumps(clean, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             view = memoryview(line)
             while view:
                 view = view[self._file.write(view) :]
 
 
+def presentable(message: Mapping[str, Any], clean: Clean, clean_result: Clean) -> Mapping[str, Any]:
+    """The message with its free texts cleaned of secrets, and then cut.
+
+    Keys, stages, levels, units, codes and numbers are the hub's own words, and stay.
+    """
+
+    def short(text: str, longest: int) -> str:
+        text = clean(_CONTROL.sub(" ", text))
+        return text if len(text) <= longest else text[: longest - 1] + "…"
+
+    match message:
+        case {"log": log}:
+            return {"log": {**log, "message": short(log["message"], LONGEST_LOG)}}
+        case {"progress": progress}:
+            texts = {name: mapped(progress[name], lambda text: short(text, LONGEST_PROGRESS)) for name in _OF_PROGRESS}
+            return {"progress": {**progress, **texts}}
+        case {"failed": failure}:
+            texts = {name: short(failure[name], LONGEST_FAILURE) for name in _OF_FAILURE if failure[name]}
+            return {"failed": {**failure, **texts}}
+        case {"result": result}:
+            return {"result": mapped(result, clean_result)}
+    return message
+
+
+_OF_PROGRESS = ("message", "detail")
+_OF_FAILURE = ("message", "hint")
+
+
 class _Inbox:
-    """Standard input: the task, then perhaps `cancel`, and its end, which means that the hub is gone."""
+    """Standard input: the task, then perhaps `cancel`, and its end, which means that the hub is gone.
+
+    Its end is noticed by a thread of its own, whatever the main thread is at, and ends the whole group. (The kernel's
+    own notice, PR_SET_PDEATHSIG, would end this process alone, and git would outlive it.)
+    """
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
@@ -140,11 +195,9 @@ def _task(wire: Mapping[str, Any]) -> Task:
 
 
 def _own_group() -> None:
-    """Lead a process group, which ends with the hub: whoever kills it gets this process and all it started."""
+    """Lead a process group: whoever kills it gets this process and all it started."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
-    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere the end of standard input has to do
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _free_bytes(folder: Path) -> int:

@@ -6,6 +6,7 @@ resolves to is checked once, and the engines then connect to those very addresse
 between check and use (DNS rebinding) gains nothing.
 """
 
+import contextlib
 import ipaddress
 import os
 import re
@@ -26,7 +27,7 @@ _SCP = re.compile(r"([^/:@\[\]]+)@(\[[^\]]*\]|[^/:\[\]]+):(.*)")
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.(?!-)[a-z0-9_-]{1,63})*")
 _USER = re.compile(r"[A-Za-z0-9_.+~][A-Za-z0-9_.+~@-]*")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029\ud800-\udfff]")
 _TOKEN_LIKE = re.compile(r"(gh[pousr]_|github_pat_|glpat-|gldt-|hf_|ATBB|ATCTT|x-token|sk-).*|[A-Za-z0-9_-]{32,}")
 
 
@@ -160,7 +161,7 @@ def _user(scheme: str, info: str) -> str | None:
         )
     name = urllib.parse.unquote(name)
     _refuse_dash(name, "user name")
-    if not _USER.fullmatch(name):
+    if not is_user(name):
         raise UrlRefused("The user name in the URL is not one.")
     if scheme != "ssh" and _TOKEN_LIKE.fullmatch(name):
         raise UrlRefused(
@@ -168,6 +169,11 @@ def _user(scheme: str, info: str) -> str | None:
             code="credentials_in_url",
         )
     return name
+
+
+def is_user(name: str) -> bool:
+    """May the name stand in a URL as it is, and still be nothing but a user's?"""
+    return _USER.fullmatch(name) is not None
 
 
 def _refuse_secret_query(rest: str) -> None:
@@ -266,8 +272,19 @@ def resolve(remote: RemoteUrl, rules: Rules) -> tuple[str, ...]:
 
 
 def local_path(remote: RemoteUrl, rules: Rules) -> Path:
-    """Where a `file` remote really is, symlinks followed. Blocks. Raises UrlRefused when that is outside the roots."""
-    real = Path(remote.path).resolve()
-    if not any(real.is_relative_to(Path(root).resolve()) for root in rules.roots):
+    """Where a `file` remote really is, symlinks followed. Blocks.
+
+    Raises UrlRefused when that is outside the roots, or where the system lets nobody look. It need not exist.
+    """
+    try:
+        real = Path(remote.path).resolve()
+        is_inside = any(real.is_relative_to(Path(root).resolve()) for root in rules.roots)
+        if is_inside:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                real.lstat()
+    except (OSError, RuntimeError, ValueError) as exc:  # a name too long, no permission; a loop of links; no such name
+        reason = exc.strerror if isinstance(exc, OSError) else None
+        raise UrlRefused(f"The path cannot be followed: {reason or 'it leads nowhere'}.") from exc
+    if not is_inside:
         raise UrlRefused("Local folders are not open to jobs here, except inside the setting `roots`.")
     return real

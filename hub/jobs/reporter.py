@@ -10,8 +10,8 @@ from hub.jobs.base import Cancelled, JobFailed
 PROGRESS_INTERVAL_S = 0.05
 LOGS_PER_S = 50
 DISK_INTERVAL_S = 1.0
-LONGEST_LOG = 2000
-"""Characters; a longer line is cut. Servers may send what they like."""
+MEMORY_INTERVAL_S = 0.1
+"""A hostile server fills some 400 MB a second."""
 
 LEVELS = frozenset({"debug", "info", "warning", "error"})
 
@@ -31,19 +31,24 @@ class Reporter:
         is_cancelled: Callable[[], bool] = lambda: False,
         free_bytes: Callable[[], int] | None = None,
         min_free_bytes: int = 0,
+        check_memory: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`free_bytes` tells what is left on the disk that the run writes to; None: nobody looks."""
+        """`free_bytes` tells what is left on the disk that the run writes to, `check_memory` raises when the run has
+        taken too much; None: nobody looks.
+        """
         self._send = send
         self._is_cancelled = is_cancelled
         self._free_bytes = free_bytes
         self._min_free_bytes = min_free_bytes
+        self._check_memory = check_memory
         self._clock = clock
         self._lock = threading.RLock()
         self._closed = False
         self._held: dict[str, Any] | None = None
         self._progress_at = float("-inf")
         self._disk_at = float("-inf")
+        self._memory_at = float("-inf")
         self._logs_from = float("-inf")
         self._logs = 0
         self._left_out = 0
@@ -76,7 +81,7 @@ class Reporter:
                 self._left_out += 1
                 return
             self._logs += 1
-            self._say(message[:LONGEST_LOG], level if level in LEVELS else "info")
+            self._say(message, level if level in LEVELS else "info")
 
     def check(self) -> None:
         with self._lock:
@@ -98,6 +103,9 @@ class Reporter:
             self._logs_from, self._logs = now, 0
         if self._held is not None and now - self._progress_at >= PROGRESS_INTERVAL_S:
             self._send_held(now)
+        if self._check_memory is not None and now - self._memory_at >= MEMORY_INTERVAL_S:
+            self._memory_at = now
+            self._check_memory()
         if self._free_bytes is not None and now - self._disk_at >= DISK_INTERVAL_S:
             self._disk_at = now
             if self._free_bytes() < self._min_free_bytes:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class ChildRun:
         secrets: Mapping[str, str] | None = None,
         rules: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "hub.jobs.child"),
     ) -> None:
         self.work = base / "work" / str(number)
         self.home = base / "home"
@@ -36,7 +37,7 @@ class ChildRun:
         self._rest = b""
         self._log = (base / f"stderr-{number}").open("w+b")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hub.jobs.child"],
+            command,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True,
             env=dict(os.environ) | dict(env or {}),
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import itertools
 import os
 import ssl
 import subprocess
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 
 @dataclass
@@ -38,6 +39,8 @@ class Behaviour:
     """Close the connection after so many bytes of a pack."""
     words: bytes = b""
     """Said to the client in front of each pack."""
+    endless: str = ""
+    """`refs`: a list of refs that never ends; `words`: a line of the server's own that never ends."""
     close_1_0: bool = False
     """Answer as HTTP/1.0 servers do, the end of the connection ending the body."""
 
@@ -111,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif behaviour.status is not None:
             self._short(behaviour.status)
+        elif behaviour.endless == "refs" or (behaviour.endless and is_pack):
+            self._talk(behaviour.endless)
         elif behaviour.page:
             self._short(200, b"<!doctype html><title>A page</title>", {"Content-Type": "text/html"})
         elif location := self._redirect():
@@ -119,6 +124,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._short(401, b"who are you?", {"WWW-Authenticate": 'Basic realm="git"'})
         else:
             self._backend(body, is_pack=is_pack)
+
+    def _talk(self, what: str) -> None:
+        """Say something for as long as anybody listens."""
+        kind, said = ("advertisement", endless_refs()) if what == "refs" else ("result", endless_words())
+        self.send_response(200)
+        self.send_header("Content-Type", f"application/x-git-upload-pack-{kind}")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for chunk in said:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
 
     def _redirect(self) -> str | None:
         for prefix, place in self.server.git.behaviour.redirects.items():
@@ -159,12 +174,12 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "safe.directory",
             "GIT_CONFIG_VALUE_0": "*",
-            "PATH_INFO": url.path,
+            "PATH_INFO": os.fsdecode(unquote_to_bytes(url.path.encode("latin-1"))),
             "QUERY_STRING": url.query,
             "REQUEST_METHOD": self.command,
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": "" if self.server.git.behaviour.endless else self.headers.get("Git-Protocol", ""),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "REMOTE_ADDR": "127.0.0.1",
         }
@@ -219,6 +234,25 @@ class _Handler(BaseHTTPRequestHandler):
             yield chunk
             if speed and not self.server.git.released.is_set():
                 time.sleep(len(chunk) / speed)  # the slowness itself is what is wanted
+
+
+def packet(data: bytes) -> bytes:
+    """A pkt-line."""
+    return b"%04x" % (len(data) + 4) + data
+
+
+def endless_refs() -> Iterator[bytes]:
+    yield b"001e# service=git-upload-pack\n0000" + packet(b"%s HEAD\0side-band-64k\n" % (b"a" * 40))
+    for number in itertools.count():
+        names = range(number * 1000, (number + 1) * 1000)
+        yield b"".join(packet(b"%s refs/heads/%0200d\n" % (b"a" * 40, name)) for name in names)
+
+
+def endless_words() -> Iterator[bytes]:
+    """A line that does not end."""
+    yield packet(b"NAK\n")
+    while True:
+        yield packet(b"\x02" + b"x" * 65_000) * 16
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
 """The shell around a run: what a crash, a stray print and odd exceptions look like from outside."""
 
 import errno
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -73,6 +76,36 @@ def test_a_crash_shows_no_secret(outcome, capsys, monkeypatch):
     monkeypatch.setattr(Wire, "redactor", redactor)
     outcome(raising(ValueError("it was hunter2-hunter2")))
     assert "hunter2" not in capsys.readouterr().err
+
+
+def test_all_text_that_leaves_is_unicode():
+    sent = {"log": {"level": "info", "message": "caf\udce9"}}, {"result": {"branch": "\ud800", "list": ["\udce9"]}}
+    line = "import sys; from hub.jobs.child import _Wire; wire = _Wire()\nfor one in eval(sys.argv[1]): wire.send(one)"
+    done = subprocess.run([sys.executable, "-c", line, ascii(sent)], capture_output=True, check=True)
+    assert [json.loads(said) for said in done.stdout.splitlines()] == [
+        {"log": {"level": "info", "message": "caf\\udce9"}}, {"result": {"branch": "\\ud800", "list": ["\\udce9"]}},
+    ]  # fmt: skip
+
+
+def test_long_texts_are_cut_and_control_characters_taken_out():
+    def shown(message):
+        return shell.presentable(message, str, str)
+
+    assert shown({"log": {"level": "info", "message": "a\x00b\u202e" + "x" * 9000}}) == {
+        "log": {"level": "info", "message": "a b " + "x" * (shell.LONGEST_LOG - 5) + "…"}
+    }
+    progress = {
+        "current": 1,
+        "total": None,
+        "unit": "objects",
+        "message": "y" * 9000,
+        "detail": {"a": 1, "b": "z" * 999},
+    }
+    said = shown({"progress": progress})["progress"]
+    assert (len(said["message"]), len(said["detail"]["b"]), said["detail"]["a"]) == (200, 200, 1)
+    failure = {"code": "c" * 2000, "message": "m" * 2000, "hint": None, "retry": True}
+    said = shown({"failed": failure})["failed"]
+    assert (len(said["code"]), len(said["message"]), said["hint"]) == (2000, shell.LONGEST_FAILURE, None)
 
 
 def test_a_task_that_makes_no_sense_breaks_the_process(child):

@@ -298,3 +298,10 @@ def test_the_result_is_readable_by_the_hubs_user_only_by_umask(child, server, en
     run.result()
     assert os.access(run.repo / ".git" / "config", os.R_OK)
     assert Path(run.repo).stat().st_mode & 0o002 == 0
+
+
+def test_a_path_that_is_not_ascii(child, server, repositories, engine):
+    path = init(repositories.root / f"é-{engine}.git")
+    fill(path)
+    run = child(f"{server.url}/{path.name}", params={"engine": engine})
+    assert run.result()["head"] == repositories.head(path.name)

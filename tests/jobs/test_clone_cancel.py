@@ -1,13 +1,16 @@
 """Stopping a clone: asked, or killed, in every stage."""
 
+import contextlib
 import os
 import signal
+import sys
 import time
 
 import pytest
 
 from tests.jobs.conftest import until
 from tests.jobs.repositories import advance, fill, git, init
+from tests.jobs.test_clone_secrets import processes_of
 
 LIMIT_S = 2.0
 
@@ -53,7 +56,47 @@ def test_a_killed_child_leaves_nothing_outside_its_work_folder(child, server, en
     assert not run.home.exists() or not list(run.home.iterdir())
 
 
-@pytest.mark.parametrize("stage", ["connect", "receiving", "checkout"])
+HUB = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-m", "hub.jobs.child"], stdin=subprocess.PIPE, start_new_session=True)
+open(sys.argv[1], "w").write(str(child.pid))
+for line in sys.stdin.buffer:
+    child.stdin.write(line)
+    child.stdin.flush()
+"""
+
+
+def alive(group: int) -> list[str]:
+    """The processes of the group that have not ended; whoever adopted those that have may not have looked yet."""
+    found = []
+    for path in processes_of(group):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state = (path / "stat").read_text().rpartition(")")[2].split()[0]
+            if state != "Z":
+                found.append(path.name)
+    return found
+
+
+def test_nothing_outlives_a_hub_killed_while_a_server_stalls(child, server, engine, tmp_path):
+    """The server sends nothing, so git would notice by itself only much later."""
+    server.behaviour.hang = "pack"
+    pid_file = tmp_path / "pid"
+    run = child(
+        f"{server.url}/small.git", params={"engine": engine}, command=[sys.executable, "-c", HUB, str(pid_file)]
+    )
+    until(lambda: any(method == "POST" for method, _, _ in server.requests))
+    group = int(pid_file.read_text())
+    assert alive(group)
+    run.process.kill()
+    run.process.wait()
+    try:
+        until(lambda: not alive(group), LIMIT_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_the_child_ends_with_the_hub(child, server, engine, stage):
     """The hub's death closes the child's input; git and all go at once."""
     run = started(child, server, engine, stage)

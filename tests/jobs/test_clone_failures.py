@@ -126,7 +126,7 @@ def test_other_answers(fails, server, status, code):
     [
         "http://169.254.169.254/latest", "http://10.0.0.1/small.git", "file:///etc/small.git",
         "http://ann:secret@127.0.0.1/small.git", "http://[::ffff:10.0.0.1]/x", "ssh://git@127.0.0.1/x",
-        "ext::sh -c id ",
+        "ext::sh -c id ", "http://[::1", "http://[::1]x:y/z",
     ],
 )  # fmt: skip
 def test_a_redirect_that_the_gate_refuses(fails, server, place):

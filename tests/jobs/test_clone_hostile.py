@@ -1,11 +1,15 @@
 """Repositories made to do harm."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pygit2
 import pytest
 
-from tests.jobs.repositories import init, raw_commit, raw_tree, with_link
+from tests.jobs.conftest import until
+from tests.jobs.repositories import fill, git, init, raw_commit, raw_tree, with_link
 
 
 @pytest.fixture
@@ -56,6 +60,46 @@ def test_a_link_that_leads_outside_stays_a_link(child, server, repositories, eng
     run = child(f"{server.url}/{path.name}", params={"engine": engine})
     run.result()
     assert (run.repo / "passwd").is_symlink()
+
+
+SMALL_LIMIT = """
+from hub.jobs import child, memory
+memory.MOST_BYTES = 400 * 1024**2
+child.main()
+"""
+
+
+@pytest.mark.parametrize("what", ["refs", "words"])
+def test_a_server_without_end_is_stopped_before_it_fills_the_memory(child, server, engine, what):
+    server.behaviour.endless = what
+    run = child(f"{server.url}/small.git", params={"engine": engine}, command=[sys.executable, "-c", SMALL_LIMIT])
+    failure = run.failure()
+    assert failure["code"] == "too_large", failure
+    assert failure["hint"]
+    until(run.group_is_gone)
+
+
+def test_an_ordinary_clone_needs_little_memory(child, server, engine):
+    command = [sys.executable, "-c", SMALL_LIMIT]
+    child(f"{server.url}/heavy.git", params={"engine": engine}, command=command).result()
+
+
+@pytest.mark.parametrize("params", [{}, {"bare": True}, {"depth": 1}], ids=str)
+def test_a_default_branch_that_is_not_utf_8(child, server, repositories, engine, params):
+    path = init(repositories.root / f"latin-{engine}-{len(str(params))}.git")
+    fill(path)
+    subprocess.run([b"git", b"-C", path, b"branch", b"-m", b"main", b"caf\xe9"], check=True)
+    subprocess.run([b"git", b"-C", path, b"symbolic-ref", b"HEAD", b"refs/heads/caf\xe9"], check=True)
+    for is_update in (False, True):
+        run = child(f"{server.url}/{path.name}", params={"engine": engine, **params})
+        result = run.result()
+        assert (result["head"], result["branch"]) == (repositories.head(path.name), "caf\\udce9")
+        assert result["updated"] is is_update
+        json.dumps(run.messages, ensure_ascii=False).encode()
+        head = subprocess.run(["git", "-C", run.repo, "symbolic-ref", "HEAD"], capture_output=True, check=True)
+        assert head.stdout == b"refs/heads/caf\xe9\n"
+        assert git(run.repo, "rev-parse", "HEAD") == repositories.head(path.name)
+        assert params.get("bare") or git(run.repo, "status", "--porcelain") == ""
 
 
 def test_words_that_are_not_utf_8_do_no_harm(child, server, repositories, engine):

@@ -1,4 +1,6 @@
+import errno
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -193,6 +195,36 @@ def test_local_folders_are_open_inside_the_roots_only(tmp_path):
     led_out = gate.check(str(tmp_path / "open" / "way-out"), rules)  # only the disk can tell
     with pytest.raises(UrlRefused):
         gate.local_path(led_out, rules)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "loop", "file/below"])
+def test_a_path_that_nobody_can_look_at_is_refused_or_missing(tmp_path, name):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").touch()
+    rules = Rules(roots=(str(tmp_path),))
+    remote = gate.check(f"file://{tmp_path}/{name}", rules)
+    if name == "file/below":
+        assert gate.local_path(remote, rules) == tmp_path / name
+    else:
+        with pytest.raises(UrlRefused):
+            gate.local_path(remote, rules)
+
+
+def test_any_error_of_the_system_about_a_path_is_a_refusal(tmp_path, monkeypatch):
+    def denied(self):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    rules = Rules(roots=(str(tmp_path),))
+    remote = gate.check(f"file://{tmp_path}/a.git", rules)
+    monkeypatch.setattr(Path, "lstat", denied)
+    with pytest.raises(UrlRefused, match="Permission denied"):
+        gate.local_path(remote, rules)
+
+
+@pytest.mark.parametrize("url", ["/srv/\ud800", "https://example.org/\udce9.git", "git@example.org:\ud800"])
+def test_half_a_character_is_refused(url):
+    with pytest.raises(UrlRefused):
+        gate.parse(url)
 
 
 def test_a_root_may_be_reached_through_a_link(tmp_path):

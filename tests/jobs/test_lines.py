@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.jobs.git.lines import Line, Splitter, parse
+from hub.jobs.base import JobFailed
+from hub.jobs.git import transfer as transfers
+from hub.jobs.git.lines import LEFT_OUT, LONGEST_LINE, Line, Splitter, parse
 from hub.jobs.git.transfer import Transfer
 
 RECORDED = (
@@ -81,9 +83,17 @@ def test_the_end_of_the_output_ends_a_line():
     assert splitter.close() == ["fatal: early EOF"]
 
 
-def test_a_line_without_end_is_cut():
+def test_a_line_without_end_is_left_out():
     splitter = Splitter()
-    assert sum(len(line) for _ in range(20) for line in splitter.feed("x" * 10_000)) > 100_000
+    assert [line for _ in range(20) for line in splitter.feed("x" * 10_000)] == [LEFT_OUT]
+    assert splitter.feed("the end\nanother\n") == ["another"]
+
+
+def test_a_long_line_in_one_piece_is_left_out():
+    assert Splitter().feed("x" * (LONGEST_LINE + 1) + "\n" + "y" * LONGEST_LINE + "\n") == [
+        LEFT_OUT,
+        "y" * LONGEST_LINE,
+    ]
 
 
 class Notes:
@@ -113,6 +123,17 @@ def test_the_servers_words_are_phases_or_log_lines():
     assert [call[0] for call in notes.calls] == ["stage", "progress", "progress", "log"]
     assert notes.calls[2][4]["phase"] == "Counting objects: 24, done."
     assert notes.calls[3] == ("log", "server: Welcome to the machine")
+
+
+def test_a_server_that_talks_without_end_is_stopped(monkeypatch):
+    monkeypatch.setattr(transfers, "MOST_WORDS", 1000)
+    for say in ("server_sends", "server_says"):
+        speak = getattr(Transfer(Notes()), say)
+        for _ in range(10):
+            speak("x" * 100)
+        with pytest.raises(JobFailed) as caught:
+            speak("x")
+        assert caught.value.failure.code == "too_large"
 
 
 def test_both_stages_are_entered_even_if_nothing_came():

@@ -120,10 +120,27 @@ def test_every_line_is_told_or_counted(bursts):
     assert told.count("line") + left_out == sum(lines for _, lines in bursts)
 
 
-def test_a_long_line_is_cut_and_an_odd_level_is_information():
+def test_a_look_at_the_memory_every_tenth_of_a_second_may_end_the_run():
+    looks = []
+
+    def check_memory():
+        looks.append(bench.now)
+        if len(looks) == 3:
+            raise JobFailed("too_large", "Too much.")
+
+    bench = Bench(check_memory=check_memory)
+    for _ in range(4):
+        bench.reporter.check()
+        bench.now += 0.06
+    assert len(looks) == 2
+    with pytest.raises(JobFailed):
+        bench.reporter.progress(1)
+
+
+def test_an_odd_level_is_information_and_nothing_is_cut_before_secrets_are_masked():
     bench = Bench()
     bench.reporter.log("x" * 10_000, "shouting")
-    assert len(bench.messages("log")[0]["message"]) == 2000
+    assert len(bench.messages("log")[0]["message"]) == 10_000
     assert bench.messages("log")[0]["level"] == "info"
 
 

@@ -91,6 +91,7 @@ def _rule(code: str, pattern: str) -> tuple[str, re.Pattern[str]]:
 # The first that matches decides, so the special stand before the general. From git 2.39, OpenSSH 9 and libgit2 1.9.
 _WORDS = (
     _rule("unsafe_files", r"invalid path|cannot checkout to invalid|invalid symlink|unable to create (?:sym)?link"),
+    _rule("too_large", r"out of memory"),
     _rule("disk_full", r"no space left on device|disk quota exceeded"),
     _rule("host_key_unknown", r"host key verification failed|host identification has changed|(?:ssh )?hostkey"),
     _rule("credentials_wrong", r"load key .*:|incorrect passphrase|unable to (?:extract public key|open)|"
@@ -125,7 +126,7 @@ def explain(words: str, *, had_credentials: bool) -> JobFailed:
 def _last_line(words: str) -> str:
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     told = [line for line in lines if line.startswith(("fatal:", "error:", "ERROR:", "remote:"))]
-    return (told or lines)[0].removeprefix("fatal: ").removeprefix("error: ")[:300]
+    return (told or lines)[0].removeprefix("fatal: ").removeprefix("error: ")
 
 
 def of_socket(exc: OSError) -> JobFailed:

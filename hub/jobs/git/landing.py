@@ -60,12 +60,12 @@ def copy(current: pygit2.Repository, repo: Path, report: Report) -> None:
         shutil.copyfile(old / "shallow", new / "shallow")
     # Local branches and the remote's HEAD are made anew from what the remote says now.
     kept = [
-        f"{ref.target} {ref.name}\n"
-        for ref in sorted(current.references.iterator(), key=lambda ref: ref.name.encode())
+        str(ref.target).encode() + b" " + ref.raw_name + b"\n"
+        for ref in sorted(current.references.iterator(), key=lambda ref: ref.raw_name)
         if isinstance(ref.target, pygit2.Oid) and (current.is_bare or not ref.name.startswith(HEADS))
         and ref.name != TRACKING + "HEAD"
     ]  # fmt: skip
-    (new / "packed-refs").write_text("# pack-refs with: sorted \n" + "".join(kept))
+    (new / "packed-refs").write_bytes(b"# pack-refs with: sorted \n" + b"".join(kept))
 
 
 def settle(repo: Path, remote: RemoteUrl) -> None:

@@ -1,6 +1,7 @@
 """The engine inside this process, pygit2: always there, no git needed."""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from hub.jobs.base import JobFailed, Report
 from hub.jobs.git.base import WHOLE_HISTORY, Credentials, Fetched, Source, Wanted
 from hub.jobs.git.failures import explain, failed
 from hub.jobs.git.known_hosts import home_with_known_hosts
-from hub.jobs.git.refs import RemoteRef, choose, head_of, refspecs, set_head
+from hub.jobs.git.refs import RemoteRef, choose, head_of, raw, refspecs, set_head
 from hub.jobs.git.transfer import Counters, PackSize, Transfer
 from hub.jobs.git.tunnel import Tunnel
 from hub.jobs.git.waiting import wait_for
@@ -76,8 +77,19 @@ def _fetch(
     if specs and listed:
         depth = wanted.depth or (WHOLE_HISTORY if repo.is_shallow else 0)
         prune = FetchPrune.NO_PRUNE if wanted.depth else FetchPrune.PRUNE
-        remote.fetch(specs, callbacks=callbacks, prune=prune, proxy=proxy, depth=depth)
+        paths: Any = [_Spec(spec) for spec in specs]
+        remote.fetch(paths, callbacks=callbacks, prune=prune, proxy=proxy, depth=depth)
     set_head(repo, tip, wanted)
+
+
+class _Spec(os.PathLike[bytes]):
+    """A refspec in bytes, which pygit2 takes in no other guise."""
+
+    def __init__(self, spec: str) -> None:
+        self._spec = spec
+
+    def __fspath__(self) -> bytes:
+        return raw(self._spec)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ _METER = re.compile(
     r"(?P<title>[A-Z][\w .'-]*?): +(?:\d{1,3}% \((?P<current>\d+)/(?P<total>\d+)\)|(?P<count>\d+))(?:, .*)?\s*"
 )
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_LONGEST_LINE = 64 * 1024
+LONGEST_LINE = 64 * 1024
+LEFT_OUT = f"(a line of more than {LONGEST_LINE:,} characters was left out)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +41,28 @@ def parse(text: str) -> Line:
 
 
 class Splitter:
-    """Whole lines out of chunks. A line ends with CR, LF or both; one that never ends is cut."""
+    """Whole lines out of chunks. A line ends with CR, LF or both.
+
+    One that is too long is left out altogether: half of it could end in half a secret, which nobody would recognize.
+    """
 
     def __init__(self) -> None:
         self._rest = ""
+        self._leaving_out = False
 
     def feed(self, chunk: str) -> list[str]:
         *lines, self._rest = re.split(r"[\r\n]+", self._rest + chunk)
-        if len(self._rest) > _LONGEST_LINE:
-            lines.append(self._rest)
+        if lines and self._leaving_out:
+            self._leaving_out = False
+            del lines[0]
+        lines = [line if len(line) <= LONGEST_LINE else LEFT_OUT for line in lines if line.strip()]
+        if self._leaving_out:
             self._rest = ""
-        return [line for line in lines if line.strip()]
+        elif len(self._rest) > LONGEST_LINE:
+            self._leaving_out = True
+            self._rest = ""
+            lines.append(LEFT_OUT)
+        return lines
 
     def close(self) -> list[str]:
         """What came after the last line's end."""

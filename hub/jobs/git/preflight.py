@@ -9,6 +9,7 @@ import http.client
 import re
 import socket
 import ssl
+import string
 import urllib.parse
 from dataclasses import dataclass, replace
 
@@ -117,7 +118,8 @@ def _ask(source: Source) -> _Answer:
         authorization = source.credentials.basic()
         if authorization:
             headers["Authorization"] = authorization
-        connection.request("GET", remote.path.rstrip("/") + SUFFIX + QUERY, headers=headers)
+        path = urllib.parse.quote(remote.path.rstrip("/"), safe=string.punctuation)  # what is ASCII stays as it is
+        connection.request("GET", path + SUFFIX + QUERY, headers=headers)
         response = connection.getresponse()
         location = response.getheader("Location") if response.status in {301, 302, 303, 307, 308} else None
         first_bytes = _first_bytes(response) if response.status == http.HTTPStatus.OK else b""
@@ -137,13 +139,18 @@ def _ask(source: Source) -> _Answer:
 
 
 def _first_bytes(response: http.client.HTTPResponse) -> bytes:
-    """Enough to know an advertisement by; a server may send it in pieces as small as it likes."""
-    found = b""
-    while len(found) < ENOUGH_BYTES:
+    """Enough to know an advertisement by, or the whole of an error, which is quoted.
+
+    A server may send it in pieces as small as it likes.
+    """
+    found, enough = b"", ENOUGH_BYTES
+    while len(found) < enough:
         piece = response.read1(FIRST_BYTES)
         if not piece:
             break
         found += piece
+        if _ERROR.match(found):
+            enough = int(found[:4], 16)  # its own length comes first, 65,535 at the most
     return found
 
 
@@ -167,10 +174,14 @@ def _judge(answer: _Answer, credentials: Credentials) -> None:
 
 def _redirected(asked: RemoteUrl, location: str, rules: Rules) -> RemoteUrl:
     """The repository that a redirect leads to, passed through the gate. Raises JobFailed."""
-    target = urllib.parse.urljoin(asked.text.rstrip("/") + SUFFIX + QUERY, location)
+    try:
+        target = urllib.parse.urljoin(asked.text.rstrip("/") + SUFFIX + QUERY, location)
+        page = urllib.parse.urlsplit(target).path
+    except ValueError as exc:
+        raise failed("redirected", "The server sends on to what is no URL.") from exc
     base, found, query = target.partition(SUFFIX)
     if not found or query not in {"", QUERY}:
-        if _SIGN_IN.search(urllib.parse.urlsplit(target).path):
+        if _SIGN_IN.search(page):
             raise failed("credentials_wanted")
         raise failed("not_git", "The server sends on to a page that is no git repository.")
     try:

@@ -1,5 +1,6 @@
 """One run of the git command, read as it talks and stopped when the job is."""
 
+import codecs
 import contextlib
 import os
 import selectors
@@ -16,6 +17,8 @@ from hub.jobs.git.lines import Splitter
 POLL_S = 0.1
 GRACE_S = 0.5
 """How long git may take to end its own children and remove its temporary files."""
+MOST_OUTPUT_BYTES = 64 * 1024**2
+"""Of standard output: some 500,000 refs in a list of them."""
 
 
 class GitError(Exception):
@@ -37,12 +40,13 @@ def run(
 ) -> str:
     """Run git to its end and return its standard output.
 
+    What is not UTF-8 in the output is lone surrogates in the text, and may be given back so in `arguments`.
     `on_line` is handed each line of standard error and returns whether it understood it; the others are kept for
     GitError. Raises JobFailed `timeout` when git has said nothing for what `silence_s` then returns (None: no limit),
     and Cancelled. However this ends, git has ended, and has been told to end what it started.
     """
     process = subprocess.Popen(
-        ["git", *arguments],
+        ["git", *(argument.encode(errors="surrogateescape") for argument in arguments)],
         env=dict(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -62,7 +66,8 @@ def _read(
 ) -> tuple[str, list[str]]:
     assert process.stdout is not None
     assert process.stderr is not None
-    output: list[bytes] = []
+    output = bytearray()
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     words: list[str] = []
     splitter = Splitter()
     heard_at = time.monotonic()
@@ -81,15 +86,17 @@ def _read(
                 if not chunk:
                     selector.unregister(key.fileobj)
                 elif key.fileobj is process.stdout:
-                    output.append(chunk)
+                    output += chunk
+                    if len(output) > MOST_OUTPUT_BYTES:
+                        raise failed("too_large", f"The server lists more than {MOST_OUTPUT_BYTES:,} bytes of refs.")
                 else:
-                    keep(splitter.feed(chunk.decode(errors="replace")))
+                    keep(splitter.feed(decoder.decode(chunk)))
             report.check()
             limit_s = silence_s()
             if limit_s is not None and time.monotonic() - heard_at > limit_s:
                 raise failed("timeout", f"The server said nothing for {limit_s:g} seconds.")
     keep(splitter.close())
-    return b"".join(output).decode(errors="replace"), words
+    return output.decode(errors="surrogateescape"), words
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

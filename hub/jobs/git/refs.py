@@ -1,7 +1,10 @@
 """Which of a remote's refs is wanted, how it is fetched, and how HEAD comes to name it. The same for both engines."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pygit2
 
@@ -15,7 +18,7 @@ TRACKING = "refs/remotes/origin/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteRef:
-    """A ref as a server lists it."""
+    """A ref as a server lists it. Bytes that are not UTF-8 are lone surrogates, here and wherever a ref is named."""
 
     name: str
     symref: str | None = None
@@ -76,12 +79,28 @@ def set_head(repo: pygit2.Repository, tip: Tip | None, wanted: Wanted) -> None:
         repo.set_head(commit)
         return
     if not wanted.bare:
-        repo.references.create(HEADS + tip.branch, commit, force=True)
-        repo.config[f"branch.{tip.branch}.remote"] = "origin"
-        repo.config[f"branch.{tip.branch}.merge"] = HEADS + tip.branch
+        _create(repo, HEADS + tip.branch, commit)
+        repo.config[raw(f"branch.{tip.branch}.remote")] = "origin"
+        repo.config[raw(f"branch.{tip.branch}.merge")] = raw(HEADS + tip.branch)
         if wanted.branch is None:
-            repo.references.create(TRACKING + "HEAD", TRACKING + tip.branch, force=True)
-    repo.set_head(HEADS + tip.branch)
+            _create(repo, TRACKING + "HEAD", TRACKING + tip.branch)
+    head: Any = raw(HEADS + tip.branch)  # pygit2 takes bytes, too, and does not say so
+    repo.set_head(head)
+
+
+def raw(name: str) -> bytes:
+    """The bytes that the ref is named by."""
+    return name.encode(errors="surrogateescape")
+
+
+def _create(repo: pygit2.Repository, name: str, target: pygit2.Oid | str) -> None:
+    try:
+        repo.references.create(name, target, force=True)
+    except UnicodeEncodeError:
+        # pygit2 reads such names and does not write them. The ref that `name` tracks exists, so the name is sound.
+        path = Path(repo.path, os.fsdecode(raw(name)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(raw(f"ref: {target}\n" if isinstance(target, str) else f"{target}\n"))
 
 
 def head_of(repo: pygit2.Repository) -> tuple[str | None, str | None]:

@@ -17,6 +17,9 @@ _PHASE = re.compile(r"(Enumerating|Counting|Compressing|Finding|Resolving|Reusin
 MOST_OBJECTS = 100_000_000
 """Some four times the largest public repositories; more is an attack or a mistake."""
 
+MOST_WORDS = 16 * 1024**2
+"""Characters a server may say besides the pack. Some 10,000 lines of progress, an hour's work, are half a million."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
@@ -61,16 +64,27 @@ class Transfer:
         self._report = report
         self._stage = ""
         self._phase = ""
+        self._words = 0
         self._splitter = Splitter()
         self.counters = Counters()
 
     def server_sends(self, chunk: str) -> None:
         """Text from the server's side, cut anywhere."""
+        self._count_words(chunk)
         for text in self._splitter.feed(chunk):
-            self.server_says(text)
+            self._hear(text)
 
     def server_says(self, text: str) -> None:
         """A line of the server's: one of its own progress meters, or words for whoever asked."""
+        self._count_words(text)
+        self._hear(text)
+
+    def _count_words(self, text: str) -> None:
+        self._words += len(text)
+        if self._words > MOST_WORDS:
+            raise failed("too_large", "The server talks without end.", hint="The server is broken or hostile.")
+
+    def _hear(self, text: str) -> None:
         line = parse(text)
         if line.title is None and not _PHASE.match(line.text):
             self._report.log(f"server: {line.text}")

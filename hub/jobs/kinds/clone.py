@@ -1,5 +1,6 @@
 """clone: bring a repository here, or bring what is here up to date."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ PLAIN: Mapping[str, type] = {
     "depth": int, "branch": str, "bare": bool, "submodules": bool, "engine": str, "username": str,
 }  # fmt: skip
 LONGEST_SECRET = 64 * 1024
+LONGEST_NAME = 255
 
 
 def check(params: Mapping[str, Any], target: Target, rules: Rules) -> Accepted:
@@ -33,6 +35,8 @@ def check(params: Mapping[str, Any], target: Target, rules: Rules) -> Accepted:
             raise BadParams(f"A clone has no parameter {name!r}; it takes {', '.join((*PLAIN, *SECRETS))}.")
         if value is not None and type(value) is not wanted:
             raise BadParams(f"{name} must be {_WORDS[wanted]}.")
+        if isinstance(value, str) and _UNSOUND.search(value):
+            raise BadParams(f"{name} holds characters that cannot be meant.")
     given = {name: value for name, value in params.items() if value is not None and value != ""}
     _check_values(given)
     _check_credentials(given, remote)
@@ -42,6 +46,8 @@ def check(params: Mapping[str, Any], target: Target, rules: Rules) -> Accepted:
     )
 
 
+_UNSOUND = re.compile(r"[\0\ud800-\udfff]")
+"""No file, program or protocol takes these."""
 _WORDS: Mapping[type, str] = {int: "a whole number", str: "a text", bool: "true or false"}
 
 
@@ -51,7 +57,8 @@ def _check_values(given: Mapping[str, Any]) -> None:
     if given.get("engine", "auto") not in {"auto", *ENGINES}:
         raise BadParams(f"engine must be one of auto, {', '.join(ENGINES)}.")
     branch = given.get("branch", "x")
-    if len(branch) > 255 or branch.startswith("-") or not pygit2.reference_is_valid_name(f"refs/heads/{branch}"):
+    is_sound = not branch.startswith("-") and pygit2.reference_is_valid_name(f"refs/heads/{branch}")
+    if not is_sound or len(branch) > LONGEST_NAME:
         raise BadParams("branch is not the name of a branch.")
     if given.get("bare") and given.get("submodules"):
         raise BadParams("submodules need files, and bare is a clone without.")
@@ -60,10 +67,13 @@ def _check_values(given: Mapping[str, Any]) -> None:
 def _check_credentials(given: Mapping[str, Any], remote: RemoteUrl) -> None:
     for name in SECRETS:
         value = given.get(name, "")
-        if len(value) > LONGEST_SECRET or "\0" in value or (name != "ssh_key" and not value.isprintable()):
+        if len(value) > LONGEST_SECRET or (name != "ssh_key" and not value.isprintable()):
             raise BadParams(f"{name} is too long, or holds characters that cannot be meant.")
-    if ":" in given.get("username", "") or not given.get("username", "").isprintable():
-        raise BadParams("username must not hold a colon or control characters.")
+    username = given.get("username", "")
+    if ":" in username or not username.isprintable() or len(username) > LONGEST_NAME:
+        raise BadParams("username is too long, or holds a colon or control characters.")
+    if remote.scheme == "ssh" and username and not gate.is_user(username):
+        raise BadParams("username is not one for ssh.")  # it becomes a part of the URL, and could name another host
     if "token" in given and "password" in given:
         raise BadParams("Give a token or a password, not both.")
     if "password" in given and "username" not in given:
