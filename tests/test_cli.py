@@ -6,8 +6,10 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -345,14 +347,149 @@ def test_a_local_folder_is_a_file_url(tmp_path):
         repository_url("https://a:b@example.org/x")
 
 
-def test_an_output_that_nobody_reads_ends_without_a_traceback(hub):
+@contextlib.contextmanager
+def unread():
+    """The writing end of a pipe whose reader has gone."""
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run(
-        [*COMMAND, "jobs"], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False
-    )
+    yield writing
     os.close(writing)
-    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["jobs"], ["jobs", "--json"], ["version"], ["watch", "JOB"], ["clone", "URL"]])
+def test_an_output_that_nobody_reads_ends_quietly_as_a_closed_pipe_does(hub, repositories, command, capsys):
+    names = {"URL": (repositories / "small").as_uri()}
+    assert main(["clone", names["URL"]]) == codes.SUCCEEDED
+    capsys.readouterr()
+    names["JOB"] = json.loads(run(capsys, "jobs", "--json", "--limit", "1")[1])["id"]
+    command = [names.get(word, word) for word in command]
+    with unread() as out:
+        done = subprocess.run(
+            [*COMMAND, *command], cwd=ROOT, stdout=out, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False
+        )
+    assert (done.returncode, done.stderr) == (codes.UNREAD, b"")
+
+
+def test_a_command_that_is_started_without_any_output_does_its_work(hub, repositories):
+    arguments = shlex.join([*COMMAND, "clone", "--id", "no-output", (repositories / "small").as_uri()])
+    done = subprocess.run(
+        ["sh", "-c", f"{arguments} >&-"], cwd=ROOT, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False
+    )
+    assert (done.returncode, done.stderr) == (codes.SUCCEEDED, b"")
+
+
+def test_a_hub_goes_on_when_nobody_reads_what_it_says(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    command = [*COMMAND, "serve", "--data-dir", str(tmp_path), "--drain-s", "0", "--port", str(port)]
+    with unread() as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.PIPE, text=True)
+    with process:
+        while "listening" not in process.stderr.readline():  # which comes before it says so itself
+            assert process.poll() is None
+        for _ in range(3):
+            assert main(["jobs", "--hub", f"http://127.0.0.1:{port}"]) == codes.SUCCEEDED
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=DEADLINE_S)[1]
+    assert (process.returncode, "Traceback" in said) == (codes.SUCCEEDED, False)
+
+
+def test_what_is_said_to_nobody_is_dropped_and_so_is_the_rest(tmp_path):
+    code = "from hub.cli.serving import _say; _say('a'); _say('b'); print('c')"
+    with unread() as out:
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=out, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_ctrl_c_while_it_still_loads_is_quiet():
+    code = """
+import os, signal, sys
+from hub.cli import main
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == "aiohttp":
+            os.kill(os.getpid(), signal.SIGINT)
+assert "aiohttp" not in sys.modules
+sys.meta_path.insert(0, Impatient())
+sys.exit(main(["jobs"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=DEADLINE_S, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (codes.LEFT, b"", b"")
+
+
+@contextlib.contextmanager
+def answering(raw):
+    """The URL of a server that says `raw` to whoever sends it something, and hangs up."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(65536)
+            self.request.sendall(raw)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def as_json(text, status="200 OK"):
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n"
+    return f"{head}Connection: close\r\n\r\n{text}".encode()
+
+
+@pytest.mark.parametrize("command", [["jobs"], ["watch", "a"], ["cancel", "a"], ["clone", "https://example.org/a.git"]])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"",
+        *map(as_json, ("{bad", "\xff", "[]", "{}", "null", '{"id": 1, "job": 2, "items": [3], "total": 4}')),
+        as_json("null", "500 Internal Server Error"),
+        as_json("", "302 Found\r\nLocation: ftp://example.org/"),
+    ],
+    ids=["ssh", "nothing", "no json", "no utf-8", "list", "empty", "null", "numbers", "error", "redirect"],
+)
+def test_what_is_no_hub_is_exit_code_5_and_a_sentence(command, raw, capsys):
+    with answering(raw) as url:
+        code, out, err = run(capsys, *command, "--hub", url)
+    assert (code, out) == (codes.UNREACHABLE, "")
+    assert re.fullmatch(r"progress-hub: [^\n]+\n", err)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.org", "http://", "http://:8470", "http://h:99999", "http://h:0", "http://h:x", "http://[::1",
+        "localhost:8470", "http://h?x", "http://a b/", "http://a..b", "http://h/\n",
+    ],
+)  # fmt: skip
+def test_a_url_that_is_none_is_exit_code_2_and_a_sentence(url, capsys, monkeypatch):
+    monkeypatch.setenv("HUB_URL", url)
+    code, out, err = run(capsys, "jobs")
+    assert (code, out) == (codes.USAGE, "")
+    assert re.fullmatch(r"progress-hub: '[^\n]+' is not the URL of a hub: [^\n]+\.\n", err)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:sesame@127.0.0.1:1",
+        "http://me:ses/ame@h",
+        "http://sesame@h",
+        "ftp://me:sesame@h",
+        "me:sesame@h:999999",
+    ],
+)  # fmt: skip
+def test_a_password_in_the_hubs_url_is_refused_and_not_repeated(url, capsys, monkeypatch):
+    monkeypatch.setenv("HUB_URL", url)
+    code, out, err = run(capsys, "jobs")
+    assert code == codes.USAGE
+    assert "User names and passwords" in err
+    with pytest.raises(SystemExit):
+        main(["jobs", "--help"])
+    assert "ame" not in re.sub("names?", "", out + err + capsys.readouterr().out)
 
 
 def test_version_is_the_packages(capsys):

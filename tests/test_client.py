@@ -5,16 +5,19 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from hub.client import Hub, HubRefused, HubUnreachable, Link, Pace, fold, job_state
+from hub.client import Hub, HubRefused, HubUnreachable, Link, NotAHub, Pace, WrongUrl, fold, job_state
+from hub.client.errors import retry_after_s
 from hub.client.link import Gap, Place
-from hub.client.rungs import RUNGS, unpacked
-from hub.core.events import State
+from hub.client.rungs import RUNGS, Lost, unpacked
+from hub.core.events import LogBody, State
+from tests.hubs import running
 
 EPOCH = "0badcafe"
 JOB = "0190"
@@ -50,6 +53,9 @@ STORY = [
 SNAPSHOT = {"type": "snapshot", "project": "p", "cursor": f"{EPOCH}-0", "jobs": []}
 
 
+PAGE = {"items": [], "total": 0}
+
+
 def place_of(message):
     return message.get("seq", message.get("upto"))
 
@@ -71,6 +77,10 @@ class ScriptedHub:
     close_code: int = 1000
     served: list[tuple[str, str | None]] = field(default_factory=list)
     """Transport and cursor of every connection."""
+    busy: int = 0
+    """How many polls are answered with 503 and `Retry-After: 1` first."""
+    losses: int = 0
+    """How many polls with a cursor leave out an event that they do not count as merged."""
 
     def app(self):
         app = web.Application()
@@ -144,8 +154,15 @@ class ScriptedHub:
         messages = list(self.messages(request))
         if self.cuts and self.cuts.pop(0) == 0:
             request.transport.abort()
+        if self.busy:
+            self.busy -= 1
+            return web.Response(status=503, headers={"Retry-After": "1"})
         events = [message for message in messages if "seq" in message]
-        answer = {"cursor": f"{EPOCH}-{place_of(self.story[-1])}", "events": events}
+        if self.losses and "since" in request.query:
+            self.losses -= 1
+            del events[-2]
+        merged = sum(message["count"] for message in messages if message["type"] == "merged")
+        answer = {"cursor": f"{EPOCH}-{place_of(self.story[-1])}", "events": events, "merged": merged}
         if messages and messages[0]["type"] == "snapshot":
             answer["snapshot"] = messages[0]
         return web.json_response(answer)
@@ -336,9 +353,90 @@ async def test_an_answer_that_is_no_hubs_is_told_apart():
     app = web.Application()
     app.router.add_get("/{tail:.*}", page)
     async with TestServer(app) as server, Hub(str(server.make_url("/"))) as client:
-        with pytest.raises(HubRefused, match="is it a Progress Hub") as caught:
+        with pytest.raises(NotAHub, match="is it a Progress Hub"):
             await client.jobs()
-    assert caught.value.narrow_code == "not_a_hub"
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "null", "1", '{"type": 1}', "{bad"])
+@pytest.mark.parametrize("transport", ["websocket", "sse"])
+async def test_messages_that_are_no_hubs_lead_to_the_next_transport(transport, text):
+    class Odd(ScriptedHub):
+        async def tell(self, request, send):
+            await send(None)
+
+        async def websocket(self, request):
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            await socket.send_str(text)
+            await socket.close()
+            return socket
+
+        async def sse(self, request):
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await response.prepare(request)
+            await response.write(f"data: {text}\n\n".encode())
+            return response
+
+    hub = Odd(blocked=only(transport))
+    assert await told(hub) == [SNAPSHOT, *STORY]
+    assert hub.served[-1][0] == "polling"
+
+
+@pytest.mark.parametrize("url", ["ftp://h", "http://", "http://h:70000", "http://me:sesame@h"])
+def test_a_hub_is_not_made_of_a_url_that_is_none(url):
+    with pytest.raises(WrongUrl) as caught:
+        Hub(url)
+    assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "retry_s"),
+    [(503, "7", 7.0), (503, "0", 0.0), (503, "86400", 30.0), (503, "9" * 500, 30.0), (200, "7", None)]
+    + [(503, text, None) for text in ("", "-1", "1.5", "Fri, 31 Dec 1999 23:59:59 GMT")],
+)
+def test_a_busy_server_is_left_alone_as_long_as_it_asks_but_not_for_ever(status, told, retry_s):
+    assert retry_after_s(SimpleNamespace(status=status, headers={"Retry-After": told})) == retry_s
+
+
+async def test_a_call_to_a_busy_hub_is_made_again_when_the_hub_said():
+    answers = [web.Response(status=503, headers={"Retry-After": "1"}), web.json_response({"items": [], "total": 0})]
+    times = []
+
+    async def busy(request: web.Request) -> web.Response:
+        times.append(asyncio.get_running_loop().time())
+        return answers.pop(0)
+
+    app = web.Application()
+    app.router.add_get("/api/v1/jobs", busy)
+    async with TestServer(app) as server, Hub(str(server.make_url("/"))) as client:
+        assert await client.jobs() == {"items": [], "total": 0}
+    assert times[1] - times[0] >= 0.99
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "3600"}])
+async def test_a_hub_that_stays_busy_is_told_as_such_in_its_own_words(headers, monkeypatch):
+    pauses = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def busy(request: web.Request) -> web.Response:
+        return web.json_response({"error": {"code": "busy", "message": "Full."}}, status=503, headers=headers)
+
+    app = web.Application()
+    app.router.add_get("/api/v1/jobs", busy)
+    async with TestServer(app) as server, Hub(str(server.make_url("/"))) as client:
+        monkeypatch.setattr("hub.client.api.pause", pause)
+        with pytest.raises(HubRefused, match="Full"):
+            await client.jobs()
+    assert pauses == ([30.0] if headers else [])
+
+
+async def test_a_poll_of_a_busy_hub_is_made_again_when_the_hub_said():
+    links: list[Link] = []
+    hub = ScriptedHub(blocked=only("polling"), busy=1)
+    assert await told(hub, on_link=links.append) == [SNAPSHOT, *STORY]
+    assert [link.retry_s for link in links if not link.live] == [1.0]
 
 
 async def test_calls_ask_what_the_api_wants():
@@ -347,7 +445,7 @@ async def test_calls_ask_what_the_api_wants():
     async def record(request: web.Request) -> web.Response:
         body = await request.json() if request.can_read_body else None
         seen.append((request.method, request.path_qs, body, request.headers.get("Idempotency-Key")))
-        return web.json_response({})
+        return web.json_response({"id": "1", "project": "a", "state": "queued", "seq": 1, "job": None} | PAGE)
 
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", record)
@@ -419,7 +517,7 @@ def test_a_reset_moves_the_place_to_the_snapshots():
 
 
 def test_a_finite_answer_accounts_for_the_numbers_it_leaves_out():
-    answer = {"cursor": f"{EPOCH}-9", "events": [progress(3, 1.0), progress(6, 2.0)], "merged": 6}
+    answer = {"cursor": f"{EPOCH}-9", "events": [progress(3, 1.0), progress(6, 2.0)], "merged": 7}
     assert [(message["type"], place_of(message)) for message in unpacked(answer, "p", f"{EPOCH}-0")[:-1]] == [
         ("merged", 2),
         ("progress", 3),
@@ -429,10 +527,67 @@ def test_a_finite_answer_accounts_for_the_numbers_it_leaves_out():
     ]
 
 
-@pytest.mark.parametrize("answer", [[], {}, {"cursor": 1}])
+@pytest.mark.parametrize("merged", [{}, {"merged": 6}])
+def test_a_finite_answer_that_leaves_out_more_than_was_merged_is_a_loss(merged):
+    with pytest.raises(Lost):
+        unpacked({"cursor": f"{EPOCH}-9", "events": [progress(3, 1.0), progress(6, 2.0)], **merged}, "p", f"{EPOCH}-0")
+
+
+async def test_a_poll_that_lost_something_is_made_anew_without_a_cursor():
+    hub = ScriptedHub(blocked=only("polling"), losses=2)
+    assert await told(hub, since=f"{EPOCH}-7") == [SNAPSHOT, *STORY]
+    polls = [since for transport, since in hub.served if transport == "polling"]
+    assert polls == [f"{EPOCH}-7", None]
+
+
+@pytest.mark.parametrize("query", ["", "&job=j1", "&job=j2", "&logs=0"])
+@pytest.mark.parametrize("ring_size", [1, 16, 1024])
+async def test_a_real_hubs_answers_account_for_every_number_from_any_cursor(tmp_path, query, ring_size):
+    async with running(tmp_path, ring_size=ring_size) as real:
+        await real.make_project()
+        for name in ("j1", "j2"):
+            await real.begin(job=name)
+        for _ in range(4):
+            for name in ("j1", "j2"):
+                await real.progress(5, job=name)
+                real.publish("p", name, LogBody(level="info", message="on", stage=None))
+        await real.settle()
+        path = "/api/v1/projects/p/events?"
+        cursor = (await real.call("GET", path))[1]["cursor"]
+        epoch, _, head = cursor.partition("-")
+        for seq in range(int(head) + 1):
+            since = f"{epoch}-{seq}"
+            answer = (await real.call("GET", f"{path}since={since}{query}"))[1]
+            assert "snapshot" not in answer
+            messages = unpacked(answer, "p", since)
+            told = sum(message.get("count", 1) for message in messages[:-1])
+            assert (answer["cursor"], told) == (cursor, int(head) - seq)
+
+
+@pytest.mark.parametrize("answer", [[], {}, {"cursor": 1}, {"cursor": f"{EPOCH}-1"}])
 def test_a_foreign_answer_to_a_poll_is_not_news(answer):
     with pytest.raises(Exception, match="not the hub's"):
         unpacked(answer, "p", None)
+
+
+async def test_every_watch_has_a_connection_of_its_own_and_asks_nothing_else_of_it():
+    frames = []
+
+    class Listening(ScriptedHub):
+        async def websocket(self, request):
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            for message in self.stream(request):
+                await socket.send_json(message)
+            frames.extend([frame async for frame in socket])
+            return socket
+
+    hub = Listening()
+    async with watching(hub) as client, asyncio.timeout(5):
+        for _ in range(2):
+            assert [message async for message in client.watch("p", job=JOB)] == [SNAPSHOT, *STORY]
+    assert hub.served == [("websocket", None)] * 2
+    assert frames == []
 
 
 async def test_stopping_to_watch_closes_the_connection():

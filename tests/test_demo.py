@@ -14,6 +14,7 @@ from hub.client import Hub
 from hub.demo import Demo
 from hub.demo.repository import COMMITS, make_repository
 from hub.settings import Settings
+from hub.web.assembly import FolderTaken, assembled
 from tests.conftest import missing, until
 
 GIT = shutil.which("git")
@@ -119,6 +120,30 @@ async def test_it_keeps_its_url_over_a_restart_and_takes_another_when_that_is_ta
     async with Demo(folder) as first, Demo(folder) as second:
         urls += [await first.ready(), await second.ready()]
     assert urls[0] == urls[1] == urls[2] != urls[3]
+
+
+@pytest.mark.git
+async def test_it_touches_its_folder_only_once_it_is_asked_for(folder, tmp_path):
+    async with Demo(folder) as first:
+        await first.ready()
+        before = (folder / "address").read_text()
+        async with Demo(folder), Demo(tmp_path / "new"):
+            assert (folder / "address").read_text() == before
+            assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.git
+async def test_a_second_serve_demo_is_refused_and_changes_nothing_of_the_first_ones(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("hub.web.logs.configure", lambda *_: None)  # this process's logs are pytest's
+    settings = Settings(port=0, data_dir=str(tmp_path), drain_s=0.0)
+    (tmp_path / "demo").mkdir()
+    address = tmp_path / "demo" / "address"
+    address.write_text("127.0.0.1 1\n")  # of a port that the second one does not get, and would replace
+    async with assembled(settings):
+        with pytest.raises(FolderTaken):
+            await serving._serve(settings, demo=True, open_page=False)
+    assert address.read_text() == "127.0.0.1 1\n"
+    assert list(address.parent.iterdir()) == [address]
 
 
 @pytest.mark.git

@@ -1,5 +1,14 @@
 """The command line: `progress-hub`."""
 
-from hub.cli.main import main
+from collections.abc import Sequence
 
-__all__ = ["main"]
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. `argv` None: what this process was called with."""
+    try:
+        # Here and not above: it takes long enough for a Ctrl-C to fall into it.
+        from hub.cli.command import run  # noqa: PLC0415
+
+        return run(argv)
+    except KeyboardInterrupt:
+        return 130  # as `codes.LEFT`, which may not have been read yet

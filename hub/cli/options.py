@@ -143,7 +143,9 @@ def _add_credentials(command: argparse.ArgumentParser) -> None:
 
 def _add_output(command: argparse.ArgumentParser, *, draws: bool = True, detach: bool = False) -> None:
     default = os.environ.get("HUB_URL") or DEFAULT_URL
-    command.add_argument("--hub", metavar="URL", default=default, help=f"the hub to talk to (HUB_URL; now {default})")
+    command.add_argument(
+        "--hub", metavar="URL", default=default, help=f"the hub to talk to (HUB_URL; default {DEFAULT_URL})"
+    )
     about = "one JSON object a line: every message as it comes" if draws else "one JSON object a line"
     command.add_argument("--json", action="store_true", help=about)
     if detach:

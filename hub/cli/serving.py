@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import hub
-from hub.cli import codes
+from hub.cli import codes, output
 from hub.client import Hub, HubRefused
 from hub.demo import Demo
 from hub.settings import Settings
@@ -89,4 +89,8 @@ async def _start_demo(demo: Demo, base: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # a pipe would keep it until the hub ends
+    """A hub goes on when nobody reads what it says."""
+    try:
+        print(text, flush=True)  # a pipe would keep it until the hub ends
+    except BrokenPipeError:
+        output.silence()

@@ -4,8 +4,19 @@
 """
 
 from hub.client.api import DEFAULT_URL, Hub
-from hub.client.errors import HubRefused, HubUnreachable
+from hub.client.errors import HubRefused, HubUnreachable, NotAHub, WrongUrl
 from hub.client.fold import fold, job_state
 from hub.client.link import Link, Pace
 
-__all__ = ["DEFAULT_URL", "Hub", "HubRefused", "HubUnreachable", "Link", "Pace", "fold", "job_state"]
+__all__ = [
+    "DEFAULT_URL",
+    "Hub",
+    "HubRefused",
+    "HubUnreachable",
+    "Link",
+    "NotAHub",
+    "Pace",
+    "WrongUrl",
+    "fold",
+    "job_state",
+]

@@ -1,27 +1,36 @@
 """A hub's API as plain async calls. Answers are the API's own JSON objects."""
 
 import os
+import ssl
 import urllib.parse
-from collections.abc import AsyncGenerator, Callable, Mapping
+from asyncio import sleep as pause
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Self
 
 import aiohttp
 
-from hub.client.errors import HubRefused, HubUnreachable
+from hub.client.address import address
+from hub.client.errors import LONGEST_RETRY_S, HubUnreachable, NotAHub, refusal, retry_after_s
 from hub.client.link import Link, Pace, Watch
 from hub.client.rungs import Ask
 from hub.core.events import ENDS, Position
 
 DEFAULT_URL = "http://127.0.0.1:8470"
 ANSWER_S = 30.0
+PROJECT, JOB, PAGE = ("id", "job"), ("id", "project", "state", "seq"), ("items", "total")
+"""What must be in an answer for it to be a hub's."""
 
 
 class Hub:
-    """One hub, at `base`. An async context manager; every call raises HubUnreachable or HubRefused."""
+    """One hub, at `base`. An async context manager; every call raises HubUnreachable (or NotAHub) or HubRefused.
+
+    A hub that is busy and says until when is asked again then, for half a minute at most.
+    """
 
     def __init__(self, base: str = DEFAULT_URL, *, pace: Pace | None = None) -> None:
-        self.base = base.rstrip("/")
+        """Raises WrongUrl."""
+        self.base = address(base)
         self._pace = pace or Pace()
         self._session: aiohttp.ClientSession | None = None
 
@@ -38,10 +47,11 @@ class Hub:
 
     async def create_project(self, **what: str | None) -> dict[str, Any]:
         """A project from `url` or `path`, with `id` and `name` if given; the one that exists, when there is one."""
-        return await self._call("POST", "/projects", {name: text for name, text in what.items() if text is not None})
+        body = {name: text for name, text in what.items() if text is not None}
+        return await self._call("POST", "/projects", PROJECT, body)
 
     async def project(self, project: str) -> dict[str, Any]:
-        return await self._call("GET", f"/projects/{_quoted(project)}")
+        return await self._call("GET", f"/projects/{_quoted(project)}", PROJECT)
 
     async def start(
         self, project: str, kind: str, params: Mapping[str, Any] | None = None, *, key: str | None = None
@@ -52,21 +62,22 @@ class Hub:
         """
         headers = {"Idempotency-Key": key} if key else {}
         body = {"kind": kind, "params": dict(params or {})}
-        return await self._call("POST", f"/projects/{_quoted(project)}/jobs", body, headers=headers)
+        return await self._call("POST", f"/projects/{_quoted(project)}/jobs", JOB, body, headers=headers)
 
     async def job(self, job: str) -> dict[str, Any]:
-        return await self._call("GET", f"/jobs/{_quoted(job)}")
+        return await self._call("GET", f"/jobs/{_quoted(job)}", JOB)
 
     async def jobs(self, **query: str | int | None) -> dict[str, Any]:
         """One page: `{"items", "total", "next"?}`, narrowed by `project`, `kind`, `state`, `limit`, `cursor`."""
-        return await self._call("GET", "/jobs", query={name: str(value) for name, value in query.items() if value})
+        narrowed = urllib.parse.urlencode({name: value for name, value in query.items() if value})
+        return await self._call("GET", f"/jobs?{narrowed}" if narrowed else "/jobs", PAGE)
 
     async def cancel(self, job: str) -> dict[str, Any]:
-        return await self._call("POST", f"/jobs/{_quoted(job)}/cancel", {})
+        return await self._call("POST", f"/jobs/{_quoted(job)}/cancel", JOB, {})
 
     async def retry(self, job: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run an ended job again, with `params` over its own; the new job's state object."""
-        return await self._call("POST", f"/jobs/{_quoted(job)}/retry", {"params": dict(params)} if params else {})
+        return await self._call("POST", f"/jobs/{_quoted(job)}/retry", JOB, {"params": dict(params)} if params else {})
 
     async def watch(
         self,
@@ -81,7 +92,8 @@ class Hub:
 
         Reconnects for ever, by WebSocket, event stream or long polling, from where it was: nothing is lost or told
         twice. `since` is a cursor to start from; without one the first message is a snapshot. `on_link` hears how the
-        connection does. Raises HubRefused when coming back is of no use, HubUnreachable only before the first message.
+        connection does. Raises HubRefused or NotAHub when coming back is of no use, HubUnreachable only before the
+        first message.
         """
         if job is not None and (project is None or since is not None):
             state = await self.job(job)
@@ -113,22 +125,36 @@ class Hub:
         self,
         method: str,
         path: str,
+        wanted: Sequence[str],
         body: Mapping[str, Any] | None = None,
         *,
-        query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         url = f"{self.base}/api/v1{path}"
+        left_s = LONGEST_RETRY_S
         try:
-            async with self._open().request(method, url, json=body, params=query, headers=headers) as response:
-                if response.status >= 400 or response.content_type != "application/json":
-                    raise await HubRefused.read(response)
-                answer: dict[str, Any] = await response.json()
-                return answer
+            while True:
+                async with self._open().request(method, url, json=body, headers=headers) as response:
+                    retry_s = retry_after_s(response)
+                    if retry_s is None or left_s <= 0:
+                        return await _answer(response, wanted)
+                pause_s = min(max(retry_s, self._pace.shortest_s), left_s)
+                left_s -= pause_s
+                await pause(pause_s)
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as exc:
             raise HubUnreachable(f"No hub answers at {self.base} ({_cause(exc)}).") from exc
-        except aiohttp.InvalidURL as exc:
-            raise HubUnreachable(f"{self.base!r} is not the URL of a hub.") from exc
+        except (aiohttp.ClientError, ValueError) as exc:  # no HTTP, no JSON, or a redirect to nowhere
+            raise NotAHub(f"What answers at {self.base} is no Progress Hub.") from exc
+
+
+async def _answer(response: aiohttp.ClientResponse, wanted: Sequence[str]) -> dict[str, Any]:
+    """Raises HubRefused, NotAHub, ValueError."""
+    if response.status >= 400 or response.content_type != "application/json":
+        raise await refusal(response)
+    answer = await response.json()
+    if not isinstance(answer, dict) or not answer.keys() >= set(wanted) or not isinstance(answer.get("id", ""), str):
+        raise NotAHub(f"{response.url.origin()} answered, but not as a hub does; is it a Progress Hub?")
+    return answer
 
 
 def _is_told(job: Mapping[str, Any], since: str) -> bool:
@@ -144,6 +170,8 @@ def _quoted(identifier: str) -> str:
 def _cause(exc: BaseException) -> str:
     """In the system's words where it has any: aiohttp's name addresses twice."""
     error = getattr(exc, "os_error", exc)
+    if isinstance(error, ssl.SSLError):
+        return "no TLS there: " + (error.reason or "unknown").replace("_", " ").lower()
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)  # below 0: name resolution's own
     return str(error) or "it took too long"

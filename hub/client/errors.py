@@ -1,7 +1,7 @@
-"""What a client can be told: the hub did not answer, or it answered no."""
+"""What a client can be told: there is no hub, it did not answer, or it answered no."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 
@@ -9,6 +9,14 @@ from hub.core.errors import HubError
 
 FINAL_STATUSES = frozenset({401, 403, 404, 410})
 """Asking again, by whatever transport, will not change these."""
+LONGEST_RETRY_S = 30.0
+"""However long a server that is busy asks to be left alone."""
+
+
+class WrongUrl(HubError):
+    """That is not the URL of a hub."""
+
+    code = "wrong_url"
 
 
 class HubUnreachable(HubError):
@@ -16,6 +24,13 @@ class HubUnreachable(HubError):
 
     code = "unreachable"
     retry = True
+
+
+class NotAHub(HubUnreachable):
+    """What answers there is no hub, or one that this client does not understand."""
+
+    code = "not_a_hub"
+    retry = False
 
 
 class HubRefused(HubError):
@@ -36,16 +51,20 @@ class HubRefused(HubError):
         self.status = status
         """The HTTP status; None when a stream was ended instead."""
 
-    @classmethod
-    async def read(cls, response: aiohttp.ClientResponse) -> Self:
-        """The refusal in `response`, also when whatever sent it was no hub."""
-        try:
-            error = (await response.json(content_type=None))["error"]
-            return cls(error["message"], code=error["code"], status=response.status, detail=error.get("detail"))
-        except (ValueError, KeyError, TypeError):
-            return cls(
-                f"{response.url.origin()} answered {response.status} {response.reason or ''}".rstrip()
-                + " and did not say why; is it a Progress Hub?",
-                code="not_a_hub",
-                status=response.status,
-            )
+
+async def refusal(response: aiohttp.ClientResponse) -> HubError:
+    """HubRefused with the hub's words in `response`, or NotAHub when whatever sent it was none."""
+    try:
+        error = (await response.json(content_type=None))["error"]
+        return HubRefused(error["message"], code=error["code"], status=response.status, detail=error.get("detail"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        answered = f"{response.url.origin()} answered {response.status} {response.reason or ''}".rstrip()
+        return NotAHub(f"{answered}, but not as a hub does; is it a Progress Hub?")
+
+
+def retry_after_s(response: aiohttp.ClientResponse) -> float | None:
+    """What a busy server asks for (RFC 9110, 10.2.3), bounded; None when it is not busy, or names a date."""
+    told = response.headers.get("Retry-After", "").strip()
+    if response.status != 503 or not (told.isascii() and told.isdigit()):
+        return None
+    return min(float(told), LONGEST_RETRY_S)

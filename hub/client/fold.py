@@ -3,14 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hub.client.errors import NotAHub
 from hub.core.events import BODIES, PROGRESS_FIELDS, Event
 from hub.core.job import JobState, reduce
 
 
 def job_state(wire: Mapping[str, Any]) -> JobState:
-    """The state object of the API as a `JobState`. Raises KeyError or ValueError for anything else."""
-    progress = {name: wire[name] for name in PROGRESS_FIELDS} if wire["stage"] else None
-    return JobState.from_row({**wire, "progress": progress, "progress_seq": wire["seq"], "progress_at": 0})
+    """The state object of the API as a `JobState`. Raises NotAHub for anything else."""
+    try:
+        progress = {name: wire[name] for name in PROGRESS_FIELDS} if wire["stage"] else None
+        return JobState.from_row({**wire, "progress": progress, "progress_seq": wire["seq"], "progress_at": 0})
+    except (KeyError, ValueError, TypeError) as exc:
+        raise NotAHub("What came as a job is none; is it a Progress Hub that answers?") from exc
 
 
 def fold(state: JobState | None, message: Mapping[str, Any], job: str) -> JobState | None:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from hub.client.errors import HubRefused
-from hub.client.rungs import RUNGS, Ask, Blocked, Ended
+from hub.client.rungs import RUNGS, Ask, Blocked, Ended, Lost
 from hub.core.events import ENDS, Position
 
 LOST = (aiohttp.ClientError, OSError, ValueError)  # TimeoutError is an OSError; ValueError: what came is no JSON
@@ -140,7 +140,10 @@ class Watch:
             self._over = True
         except Blocked as exc:
             self._why = str(exc)
-            self._step_down()
+            self._step_down(exc.retry_s)
+            return
+        except Lost:
+            self._why, self._ask.cursor = "messages were missing", None
             return
         except Gap:
             self._why = "a message was missing"
@@ -186,11 +189,13 @@ class Watch:
         else:
             self._rung = 0  # when the hub is back, every way may be open
 
-    def _step_down(self) -> None:
+    def _step_down(self, retry_s: float | None = None) -> None:
         if self._rung == 0:
             self._left_top = time.monotonic()
         if self._rung + 1 < len(RUNGS):
             self._rung, self._pause_s = self._rung + 1, 0.0
+        elif retry_s is not None:
+            self._pause_s = max(retry_s, self._pace.shortest_s)
         else:
             self._ask.wait_s = max(self._ask.wait_s / 2, 1.0)  # something cuts answers that take long
 

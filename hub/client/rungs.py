@@ -1,7 +1,8 @@
 """The three ways to a hub's messages, each an async generator that ends or raises when its connection does.
 
-`Blocked`: this way does not work here, the next one may. `Ended`: the hub says that nothing more will come.
-HubRefused: no way will. TimeoutError, aiohttp.ClientError: the connection was lost.
+`Blocked`: this way does not work here, the next one may. `Ended`: the hub says that nothing more will come. `Lost`:
+only a snapshot helps. HubRefused, NotAHub: no way will work. TimeoutError, ValueError, aiohttp.ClientError: the
+connection was lost.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from hub.client.errors import FINAL_STATUSES, HubRefused
+from hub.client.errors import FINAL_STATUSES, HubRefused, refusal, retry_after_s
 from hub.core.events import Position
 
 Messages = AsyncGenerator[dict[str, Any], None]
@@ -26,6 +27,15 @@ WHILE_IT_LASTS = aiohttp.ClientTimeout(total=None)
 
 class Blocked(Exception):
     """Something on the way answers, but not with what this transport needs."""
+
+    def __init__(self, why: str, retry_s: float | None = None) -> None:
+        """`retry_s`: when the hub asks to be asked again, where it says so."""
+        super().__init__(why)
+        self.retry_s = retry_s
+
+
+class Lost(Exception):
+    """Numbers are missing from an answer that is meant to be whole: asking again with the same cursor is of no use."""
 
 
 class Ended(Exception):
@@ -78,7 +88,7 @@ async def websocket(ask: Ask) -> Messages:
                 frame = await socket.receive()
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 break
-            yield json.loads(frame.data)
+            yield _message(frame.data)
         code = socket.close_code or 0
         if 4500 <= code <= 4999:
             raise HubRefused(f"The hub ended the stream for good ({code} {frame.extra or ''}).", code=f"closed_{code}")
@@ -101,7 +111,7 @@ async def sse(ask: Ask) -> Messages:
             *blocks, waiting = (waiting + chunk).split(b"\n\n")
             for block in blocks:
                 if data := [line[5:] for line in block.split(b"\n") if line.startswith(b"data:")]:
-                    yield json.loads(b"\n".join(data))
+                    yield _message(b"\n".join(data))
 
 
 async def polling(ask: Ask) -> Messages:
@@ -120,41 +130,54 @@ async def polling(ask: Ask) -> Messages:
 def unpacked(answer: dict[str, Any], project: str, since: str | None) -> list[dict[str, Any]]:
     """A finite answer as the messages that a stream would have sent, a heartbeat last.
 
-    The answer is whole, so a number that is not in it was merged: it is told where a stream would have told it.
+    The answer says how many numbers were merged, not which: each that is not in it is told where a stream would have
+    told it. Raises Lost when more are missing than were merged.
     """
-    if not isinstance(answer, dict) or not isinstance(answer.get("cursor"), str):
+    if not isinstance(answer, dict) or not isinstance(answer.get("cursor"), str) or "events" not in answer:
         raise Blocked("the answer to a poll was not the hub's")
     messages: list[dict[str, Any]] = []
     if reset := answer.get("reset"):
-        messages.append(reset if isinstance(reset, dict) else {"type": "reset", "project": project, "reason": reset})
+        messages.append(reset)
     if snapshot := answer.get("snapshot"):
         messages.append(snapshot | {"type": "snapshot"})
         since = snapshot["cursor"]
     at = Position.parse(since or "")
     last = at.seq if at else 0
+    missing = 0
 
     def account(upto: int) -> None:
+        nonlocal missing
         if upto > last:
+            missing += upto - last
             messages.append({"type": "merged", "project": project, "count": upto - last, "upto": upto})
 
     for event in answer["events"]:
-        if "seq" in event:
-            account(event["seq"] - 1)
-            messages.append(event)
-            last = max(last, event["seq"])
+        account(event["seq"] - 1)
+        messages.append(event)
+        last = max(last, event["seq"])
     end = Position.parse(answer["cursor"])
     account(end.seq if end else 0)
+    if missing > answer.get("merged", 0):
+        raise Lost
     messages.append({"type": "heartbeat", "cursors": {project: answer["cursor"]}})
     return messages
+
+
+def _message(text: str | bytes) -> dict[str, Any]:
+    """Raises ValueError."""
+    message = json.loads(text)
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ValueError("what came was not the hub's")  # noqa: TRY004 - what JSON it is, is a matter of value
+    return message
 
 
 async def _check(response: aiohttp.ClientResponse) -> None:
     if response.status == 204:
         raise Ended
     if response.status in FINAL_STATUSES:
-        raise await HubRefused.read(response)
+        raise await refusal(response)
     if response.status != 200:
-        raise Blocked(f"the hub answered with {response.status}")
+        raise Blocked(f"the hub answered with {response.status}", retry_after_s(response))
 
 
 @dataclass(frozen=True, slots=True)

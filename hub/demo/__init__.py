@@ -16,18 +16,19 @@ class Demo:
     """An async context manager; while it is open, `ready` has the URL of the repository.
 
     Without `git` on the machine there is nobody to serve it, and the URL is a `file://` one. `roots` and `networks` are
-    what the hub's settings of the same meaning must let through.
+    what the hub's settings of the same meaning must let through. `ready` alone touches `folder`: until the hub holds
+    its data folder, that may be another's.
     """
 
     def __init__(self, folder: Path, *, bytes_per_s: int | None = BYTES_PER_S) -> None:
         self._folder = folder
         self._repository = folder / "harbour.git"
+        self._address = folder / "address"
         self._server = GitServer(self._repository, bytes_per_s) if shutil.which("git") else None
 
     async def __aenter__(self) -> Self:
-        self._folder.mkdir(parents=True, exist_ok=True)
         if self._server:
-            await self._server.start(self._folder / "address")
+            await self._server.start(self._address)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -44,6 +45,9 @@ class Demo:
 
     async def ready(self) -> str:
         """The URL to clone from. Makes the repository if this is the first time."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if self._server:
+            self._server.remember(self._address)
         if not self._repository.exists():
             await asyncio.to_thread(make_repository, self._repository)
         return self._server.url if self._server else self._repository.as_uri()

@@ -46,10 +46,13 @@ class GitServer:
             except OSError:
                 continue  # the port is taken, or this system knows only one loopback address
             self.host, self.port = self._runner.addresses[0][:2]
-            _remember(address, self.host, self.port)
             return
         await self.stop()
         raise OSError("no loopback address to listen on")
+
+    def remember(self, address: Path) -> None:
+        """Write down where it listens, for the next time."""
+        address.write_text(f"{self.host} {self.port}\n", encoding="ascii")
 
     async def stop(self) -> None:
         if self._runner:
@@ -120,10 +123,6 @@ def _file_of(data: bytes) -> BinaryIO:
     file.write(data)
     file.seek(0)
     return file
-
-
-def _remember(address: Path, host: str, port: int) -> None:
-    address.write_text(f"{host} {port}\n", encoding="ascii")
 
 
 def _remembered(address: Path) -> list[tuple[str, int]]:

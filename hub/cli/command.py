@@ -1,0 +1,42 @@
+"""From arguments to an exit code."""
+
+import sys
+from collections.abc import Sequence
+
+from hub.cli import codes, output
+from hub.cli.options import parser
+from hub.client import HubRefused, HubUnreachable, WrongUrl
+from hub.core.errors import HubError
+from hub.settings import SettingsError
+
+
+def run(argv: Sequence[str] | None) -> int:
+    output.ensure()
+    try:
+        try:
+            return _told(argv)
+        finally:
+            sys.stdout.flush()  # here, where a failure can still be told from success
+    except BrokenPipeError:
+        output.silence()
+        return codes.UNREAD
+
+
+def _told(argv: Sequence[str] | None) -> int:
+    try:
+        options = parser().parse_args(argv)
+        return int(options.run(options))
+    except BrokenPipeError:
+        raise
+    except HubUnreachable as exc:
+        advice = "Start one with `progress-hub serve`, or name it with --hub or HUB_URL."
+        return _tell(f"{exc.message} {advice}", codes.UNREACHABLE)
+    except (HubRefused, SettingsError, WrongUrl) as exc:
+        return _tell(str(exc), codes.USAGE)
+    except (HubError, OSError) as exc:
+        return _tell(str(exc), codes.FAILED)
+
+
+def _tell(message: str, code: int) -> int:
+    sys.stderr.write(f"progress-hub: {message}\n")
+    return code
