@@ -378,6 +378,16 @@ def test_a_command_that_is_started_without_any_output_does_its_work(hub, reposit
     assert (done.returncode, done.stderr) == (codes.SUCCEEDED, b"")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_an_output_on_a_full_disk_is_exit_code_1_and_a_sentence():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "version"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False
+        )
+    assert done.returncode == codes.FAILED
+    assert re.fullmatch(rb"progress-hub: [^\n]+\n", done.stderr)
+
+
 def test_a_hub_goes_on_when_nobody_reads_what_it_says(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

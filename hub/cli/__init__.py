@@ -11,4 +11,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run(argv)
     except KeyboardInterrupt:
-        return 130  # as `codes.LEFT`, which may not have been read yet
+        from hub.cli.codes import LEFT  # noqa: PLC0415
+
+        return LEFT

@@ -17,9 +17,9 @@ def run(argv: Sequence[str] | None) -> int:
             return _told(argv)
         finally:
             sys.stdout.flush()  # here, where a failure can still be told from success
-    except BrokenPipeError:
+    except OSError as exc:
         output.silence()
-        return codes.UNREAD
+        return codes.UNREAD if isinstance(exc, BrokenPipeError) else _tell(f"standard output: {exc}", codes.FAILED)
 
 
 def _told(argv: Sequence[str] | None) -> int:

@@ -142,7 +142,7 @@ def _add_credentials(command: argparse.ArgumentParser) -> None:
 
 
 def _add_output(command: argparse.ArgumentParser, *, draws: bool = True, detach: bool = False) -> None:
-    default = os.environ.get("HUB_URL") or DEFAULT_URL
+    default = os.environ.get("HUB_URL") or DEFAULT_URL  # which the help does not show: it may hold a password
     command.add_argument(
         "--hub", metavar="URL", default=default, help=f"the hub to talk to (HUB_URL; default {DEFAULT_URL})"
     )

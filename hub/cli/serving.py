@@ -89,8 +89,8 @@ async def _start_demo(demo: Demo, base: str) -> None:
 
 
 def _say(text: str) -> None:
-    """A hub goes on when nobody reads what it says."""
+    """A hub goes on when nobody reads what it says, and when the disk that it goes to is full."""
     try:
         print(text, flush=True)  # a pipe would keep it until the hub ends
-    except BrokenPipeError:
+    except OSError:
         output.silence()
