@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hub.core.errors import EndReason
 from hub.core.events import Event
 from hub.core.mailbox import Mailbox, Offer
-from hub.core.messages import Merged, Message
+from hub.core.messages import Merged, Message, cursor_after, merged_in
 from hub.core.ports import Clock, Encoding, Outlet, Timer
 
 
@@ -242,7 +242,7 @@ class Cohort:
         if not payload:
             self._told = told
             return
-        merged = sum(message.count for message in messages if isinstance(message, Merged))
+        merged = merged_in(messages)
         delivered = len(messages)
         high_water = self._limits.high_water_bytes
         slow = []
@@ -270,7 +270,7 @@ class Cohort:
         if payload := self._encode(messages, encoded):
             subscription.outlet.write(payload)
             subscription.delivered += len(messages)
-            subscription.merged += sum(message.count for message in messages if isinstance(message, Merged))
+            subscription.merged += merged_in(messages)
         subscription.told = told
         if not self._shared or told == self._told:
             self._share(subscription)
@@ -304,11 +304,9 @@ class Cohort:
     def _encode(self, messages: Sequence[Message], encoded: dict[int, bytes]) -> bytes:
         pieces = []
         for message in messages:
-            seq = message.upto if isinstance(message, Merged) else getattr(message, "seq", None)
-            cursor = None if seq is None else f"{self._epoch}-{seq}"
             piece = encoded.get(id(message))
             if piece is None:
-                piece = self.encoding.encode(message, cursor)
+                piece = self.encoding.encode(message, cursor_after(message, self._epoch))
                 if isinstance(message, Event):
                     encoded[id(message)] = piece
             if piece:

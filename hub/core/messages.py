@@ -1,6 +1,6 @@
 """What the hub says about a stream itself: unnumbered, each one JSON object with a `type`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -92,3 +92,17 @@ class Bye:
 
 Control = Hello | Snapshot | Merged | Heartbeat | Reset | Bye
 Message = Event | Control
+
+
+def cursor_after(message: Message, epoch: str) -> str | None:
+    """Where a watcher is once it has this message; None where the message moves nothing."""
+    if isinstance(message, Event):
+        return f"{epoch}-{message.seq}"
+    if isinstance(message, Merged):
+        return f"{epoch}-{message.upto}"
+    return message.cursor if isinstance(message, Snapshot) else None
+
+
+def merged_in(messages: Sequence[Message]) -> int:
+    """How many numbers the messages tell as merged."""
+    return sum(message.count for message in messages if isinstance(message, Merged))

@@ -12,8 +12,7 @@ from hub.core.events import Event, Position, State
 from hub.core.messages import Merged, Message, Reset, Snapshot
 from hub.transports.ask import MAX_WAIT_S, Ask, seconds
 from hub.transports.encodings import SSE, text
-from hub.transports.sse import has_nothing_left
-from hub.transports.stream import Delivery, read_page, watched_end
+from hub.transports.stream import Delivery, has_nothing_left, read_page, watched_end
 
 MAX_MESSAGES = 5000
 """In one answer; who is further behind than that asks again, with the cursor of the first part."""
@@ -38,7 +37,7 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
                 messages, cursor = [], now
             left_s = deadline - asyncio.get_running_loop().time()
             is_over = left_s <= 0 or delivery.tracker.is_draining
-            if messages or is_over or await has_nothing_left(delivery, ask):
+            if messages or is_over or await has_nothing_left(delivery, ask.project, ask.cursor, view_of(ask)):
                 break
             try:
                 async with asyncio.timeout(left_s):

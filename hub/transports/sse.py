@@ -6,10 +6,9 @@ import logging
 from aiohttp import HttpVersion11, web
 
 from hub.core.errors import EndReason, HubError, NotFound
-from hub.core.events import Position
 from hub.transports.ask import Ask
 from hub.transports.encodings import SSE, SSE_PLAIN
-from hub.transports.stream import Delivery, SocketOutlet, follow, prepare_socket, watched_end
+from hub.transports.stream import Delivery, SocketOutlet, follow, has_nothing_left, prepare_socket, watched_job
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ LAST_BYTES_S = 2.0
 
 async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.StreamResponse:
     """Stream until the watcher leaves, the hub ends it, or a watched `?job=` has ended."""
-    if await has_nothing_left(delivery, ask):
+    if await has_nothing_left(delivery, ask.project, ask.cursor, ask.key(SSE, closes=True).view):
         return web.Response(status=204, headers={"Cache-Control": "no-store", "Vary": "Accept"})
     chunked = request.version >= HttpVersion11
     response = web.StreamResponse(headers=HEADERS)
@@ -54,7 +53,8 @@ async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.S
         outlet.write(encoding.frame([RETRY + encoding.encode(delivery.hello(), None)]))
         key = ask.key(encoding, closes=True)
         await follow(delivery, outlet, ask.project, ask.cursor, key)
-        if await has_ended(delivery, ask):
+        job = await watched_job(delivery, ask.project, key.view)
+        if job is not None and job.state.is_end:  # there is nothing to wait for
             outlet.end(EndReason.DONE)
         await ended
         await close(request, response)
@@ -80,29 +80,3 @@ async def close(request: web.Request, response: web.StreamResponse) -> None:
     except TimeoutError:
         if request.transport is not None:
             request.transport.abort()
-
-
-async def has_ended(delivery: Delivery, ask: Ask) -> bool:
-    """Has the watched job ended, so that the stream has nothing to wait for?"""
-    if ask.job is None or ask.project is None:
-        return False
-    view = ask.key(SSE, closes=True).view
-    job = delivery.tracker.job(ask.project, ask.job) or await watched_end(delivery, ask.project, view)
-    return job is not None and job.state.is_end
-
-
-async def has_nothing_left(delivery: Delivery, ask: Ask) -> bool:
-    """Does the cursor already stand at or after the watched job's end?"""
-    if ask.project is None or ask.job is None or ask.cursor is None:
-        return False
-    since = Position.parse(ask.cursor)
-    view = ask.key(SSE, closes=True).view
-    job = delivery.tracker.job(ask.project, ask.job) or await watched_end(delivery, ask.project, view)
-    head = delivery.tracker.channel(ask.project).position
-    return (
-        job is not None
-        and job.state.is_end
-        and since is not None
-        and since.epoch == head.epoch
-        and job.seq <= since.seq <= head.seq
-    )

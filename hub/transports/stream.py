@@ -12,9 +12,9 @@ from aiohttp import web
 from hub.core.channel import Behind, Resumed
 from hub.core.cohorts import CohortKey, Subscription, View
 from hub.core.errors import EndReason
-from hub.core.events import Event, Position
+from hub.core.events import Position
 from hub.core.job import JobState
-from hub.core.messages import Bye, Hello, Merged, Message, Snapshot
+from hub.core.messages import Bye, Hello, Message, cursor_after
 from hub.core.ports import Encoding, Journal
 from hub.core.tracker import Tracker
 
@@ -95,15 +95,6 @@ class SocketOutlet:
             raise ConnectionResetError("the watcher is gone")
 
 
-def cursor_after(message: Message, epoch: str) -> str | None:
-    """Where a watcher is once it has this message; None where the message moves nothing."""
-    if isinstance(message, Event):
-        return f"{epoch}-{message.seq}"
-    if isinstance(message, Merged):
-        return f"{epoch}-{message.upto}"
-    return message.cursor if isinstance(message, Snapshot) else None
-
-
 def prepare_socket(request: web.Request, delivery: Delivery) -> asyncio.Transport:
     """Bound what a dead or stalled peer can cost. Raises ConnectionError when it is gone already."""
     transport = request.transport
@@ -181,3 +172,19 @@ async def watched_end(delivery: Delivery, project: str, view: View) -> JobState 
     if job is None or job.project != project or not job.state.is_end:
         return None
     return job if job.seq <= delivery.tracker.channel(project).head else None
+
+
+async def watched_job(delivery: Delivery, project: str | None, view: View) -> JobState | None:
+    """The job that a stream of its own watches, as it has been told; None where there is none."""
+    if project is None or view.job is None:
+        return None
+    return delivery.tracker.job(project, view.job) or await watched_end(delivery, project, view)
+
+
+async def has_nothing_left(delivery: Delivery, project: str | None, cursor: str | None, view: View) -> bool:
+    """Does the cursor already stand at or after the watched job's end?"""
+    job = await watched_job(delivery, project, view) if cursor is not None else None
+    if project is None or cursor is None or job is None or not job.state.is_end:
+        return False
+    since, head = Position.parse(cursor), delivery.tracker.channel(project).position
+    return since is not None and since.epoch == head.epoch and job.seq <= since.seq <= head.seq

@@ -17,6 +17,7 @@ from hub.core.errors import EndReason, JobEnded
 from hub.core.events import Event, Position, State
 from hub.core.job import JobState, reduce
 from hub.core.ledger import Ledger
+from hub.core.messages import cursor_after
 from hub.core.ports import Project
 from hub.core.redaction import Redactor
 from hub.core.tracker import Tracker
@@ -316,9 +317,7 @@ class Delivery(RuleBasedStateMachine):
 
 def _send(outlet: FakeOutlet, messages: Any, epoch: str) -> None:
     for message in messages:
-        seq = getattr(message, "upto", getattr(message, "seq", None))
-        cursor = getattr(message, "cursor", None) if seq is None else f"{epoch}-{seq}"
-        outlet.write(LINES.encode(message, cursor))
+        outlet.write(LINES.encode(message, cursor_after(message, epoch)))
 
 
 def _run(awaitable: Any) -> Any:

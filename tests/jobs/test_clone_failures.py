@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from hub.jobs.git.failures import FAILURES, explain
+from tests.conftest import missing
 from tests.jobs.child_run import ChildRun
 from tests.jobs.conftest import free_port
 from tests.jobs.git_server import GitServer
@@ -183,7 +184,7 @@ def test_a_disk_that_is_full(child, server, engine, tmp_path):
     disk = tmp_path / "home-and-work"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("mounting a small disk takes more rights")
+        missing("the right to mount a small disk")
     try:
         run = ChildRun(disk, f"{server.url}/heavy.git", params={"engine": engine})
         with contextlib.closing(run):
