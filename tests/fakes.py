@@ -87,6 +87,12 @@ class FakeOutlet:
             self._received += data
             self._taken += len(data)
 
+    def offer(self, data: bytes, high_water_bytes: int) -> bool:
+        if self.backlog() > high_water_bytes:
+            return False
+        self.write(data)
+        return True
+
     def backlog(self) -> int:
         return len(self._unsent)
 

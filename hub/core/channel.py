@@ -1,21 +1,25 @@
 """A channel is one project as watchers see it: its ring, its jobs' states, and exact catch-up from any cursor."""
 
 import collections
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hub.core.cohorts import Cohort, CohortKey, View, compose
+from hub.core.cohorts import House
+from hub.core.composition import View, compose
 from hub.core.events import Event, Position
 from hub.core.job import JobState, reduce
 from hub.core.messages import Merged, Message, Reset, Snapshot
+from hub.core.topic import Topic
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What to send first; from then on the watcher is at `told` and may join."""
+    """What to send a watcher, and by project where it is then."""
 
     messages: Sequence[Message]
     told: Mapping[str, int]
+    is_now: bool = True
+    """It is then where the hub is, and may join; False for a page of a replay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +30,18 @@ class Behind:
     upto: int
 
 
-class Channel:
-    __slots__ = ("_epoch", "cohorts", "floor", "head", "jobs", "project", "ring", "waiters")
+class Channel(Topic):
+    __slots__ = ("_epoch", "floor", "head", "jobs", "project", "ring")
 
-    def __init__(self, project: str, epoch: str, head: int, floor: int, jobs: Sequence[JobState]) -> None:
+    def __init__(self, project: str, house: House, head: int, floor: int, jobs: Sequence[JobState]) -> None:
+        super().__init__(house)
         self.project = project
-        self._epoch = epoch
+        self._epoch = house.epoch
         self.head = head
         self.floor = floor
         """Lossless events up to here are in no journal any more."""
         self.ring: collections.deque[Event] = collections.deque()
         self.jobs = {job.id: job for job in jobs}
-        self.cohorts: dict[CohortKey, Cohort] = {}
-        self.waiters: dict[Callable[[], None], View] = {}
 
     @property
     def position(self) -> Position:
@@ -49,20 +52,17 @@ class Channel:
         """Everything after this number is in the ring."""
         return self.ring[0].seq - 1 if self.ring else self.head
 
-    @property
-    def watchers(self) -> int:
-        return sum(map(len, self.cohorts.values())) + len(self.waiters)
-
-    def keep(self, event: Event, ring_size: int, recent_jobs: int) -> None:
+    def keep(self, event: Event) -> None:
         """Fold `event` in; forget what is beyond the bounds."""
+        limits = self._house.limits
         self.head = event.seq
         self.ring.append(event)
-        if len(self.ring) > ring_size:
+        if len(self.ring) > limits.ring_size:
             self.ring.popleft()
         self.jobs[event.job] = reduce(self.jobs.get(event.job), event)
         if event.is_end:
             ended = sorted((job for job in self.jobs.values() if job.state.is_end), key=lambda job: job.seq)
-            for job in ended[: max(len(ended) - recent_jobs, 0)]:
+            for job in ended[: max(len(ended) - limits.recent_jobs, 0)]:
                 del self.jobs[job.id]
 
     def snapshot(self, view: View, ended: JobState | None = None) -> Resumed:
@@ -105,7 +105,7 @@ class Channel:
         """The part of a replay that came from the journal: `events` are all the lossless ones in (since, upto]."""
         both = sorted([*events, *self._newest_progress(since, upto)], key=lambda event: event.seq)
         messages, told = compose(both, {self.project: since}, view)
-        return Resumed(messages, told)
+        return Resumed(messages, told, is_now=False)
 
     def _lost(self, since: Position | None, covered: int) -> str | None:
         """Why the cursor cannot be served; None when it can."""

@@ -34,6 +34,9 @@ class Clock(Protocol):
 class Outlet(Protocol):
     """One watcher's connection, as the core sees it. Nothing here ever waits."""
 
+    def offer(self, data: bytes, high_water_bytes: int) -> bool:
+        """Write `data`, unless more than `high_water_bytes` wait to be sent: then do nothing and say False."""
+
     def write(self, data: bytes) -> None:
         """Hand over bytes, in order. Safe, and without effect, after the end."""
 

@@ -4,57 +4,49 @@ Everything is synchronous, so "register, then snapshot, then what follows" canno
 wait (reading the journal for an old cursor, writing to sockets) is done by the transports, before and after.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hub.core.channel import Channel, Resumed
-from hub.core.cohorts import Cohort, CohortKey, House, Limits, Subscription, View, Way
+from hub.core.cohorts import Cohort, CohortKey, House, Limits
+from hub.core.composition import View
+from hub.core.counts import Counts
 from hub.core.errors import EndReason, NotFound
 from hub.core.events import Event, Position, State
+from hub.core.feed import Feed
 from hub.core.job import JobState
-from hub.core.messages import Heartbeat, Reset, Snapshot
+from hub.core.messages import Heartbeat, Reset
 from hub.core.ports import Clock, Encoding, Outlet
+from hub.core.subscription import Subscription
+from hub.core.topic import Topic
+from hub.core.watcher import Watcher
 
 SWEEP_S = 0.05
 """How often congested watchers are looked at: well under a cadence that a person notices."""
-FEED_ENDED = 50
-"""Ended jobs in a snapshot of the feed of all projects."""
-
-
-@dataclass(slots=True)
-class Watcher:
-    """One connection and all it is subscribed to."""
-
-    transport: str
-    since_ms: int
-    subscriptions: dict[Subscription, tuple["Channel | None", CohortKey]] = field(default_factory=dict)
-    taken: int = 0
-    stuck_since: float = 0.0
 
 
 class Tracker:
     def __init__(self, *, epoch: str, boot: str, clock: Clock, limits: Limits) -> None:
         self.epoch = epoch
         self.boot = boot
+        self.counts = Counts()
+        self.is_draining = False
         self._clock = clock
         self._limits = limits
+        self._house = House(
+            epoch=epoch, clock=clock, limits=limits, counts=self.counts, on_congestion=self._on_congestion
+        )
         self._channels: dict[str, Channel] = {}
-        self._feed: dict[CohortKey, Cohort] = {}
-        self._feed_waiters: set[Callable[[], None]] = set()
-        self._feed_count = 0
-        self.is_draining = False
+        self._feed = Feed(self._house, boot)
         self._watchers: dict[Outlet, Watcher] = {}
         self._congested: dict[Cohort, None] = {}
         self._sweeping = False
-        self._house = House(epoch=epoch, clock=clock, limits=limits, on_congestion=self._on_congestion)
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
     def open_project(self, project: str, head: int, floor: int, jobs: Sequence[JobState] = ()) -> None:
-        self._channels[project] = Channel(project, self.epoch, head, floor, jobs)
-        for cohort in self._feed.values():
-            cohort.place(project, head)
+        self._channels[project] = Channel(project, self._house, head, floor, jobs)
+        self._feed.place(project, head)
 
     def close_project(self, project: str) -> None:
         """Forget it. A stream of this project ends; one that follows others, too, is told and goes on without it."""
@@ -63,18 +55,15 @@ class Tracker:
             return
         for key, cohort in list(channel.cohorts.items()):
             gone = key.encoding.frame([key.encoding.encode(Reset(project=project, reason="gone"), None)])
-            for subscription in list(cohort.subscriptions):
+            for subscription in cohort.subscriptions:
                 outlet = subscription.outlet
                 if len(self._watchers[outlet].subscriptions) == 1:
                     outlet.end(EndReason.GONE)
                 else:
                     outlet.write(gone)
                     self.leave(outlet, subscription)
-        for cohort in self._feed.values():
-            cohort.place(project, None)
-        for wake in list(channel.waiters):
-            wake()
-        self._feed_moved()
+        self._feed.place(project, None)
+        channel.wake_all()
 
     def raise_floor(self, project: str, floor: int) -> None:
         """The journal has dropped lossless events up to `floor`."""
@@ -96,82 +85,81 @@ class Tracker:
         channel = self._channels.get(project)
         return channel.jobs.get(job) if channel else None
 
+    def live_jobs(self) -> list[JobState]:
+        """All that have not ended, as told."""
+        return [job for channel in self._channels.values() for job in channel.jobs.values() if not job.state.is_end]
+
     def live_states(self) -> set[State]:
-        """The states of all jobs that have not ended."""
-        return {job.state for c in self._channels.values() for job in c.jobs.values() if not job.state.is_end}
+        return {job.state for job in self.live_jobs()}
 
     def watchers_of(self, project: str) -> int:
         channel = self._channels.get(project)
         return channel.watchers if channel else 0
+
+    @property
+    def feed_position(self) -> Position:
+        return self._feed.position
+
+    def feed_snapshot(self) -> Resumed:
+        return self._feed.snapshot(self._channels.values())
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
     def deliver(self, events: Sequence[Event]) -> None:
         """Take events that may be told, in order, and ask each cohort concerned for one flush."""
         for event in events:
-            channel = self._channels.get(event.project)
-            if channel is None:
+            if channel := self._channels.get(event.project):
+                channel.keep(event)
+                channel.offer(event)
+                self._feed.offer(event)
+
+    def beat(self) -> None:
+        """Send a heartbeat to every connection, and let go of those that take nothing."""
+        server_ms, now = self._clock.now_ms(), self._clock.monotonic()
+        cache: dict[tuple[Encoding, tuple[tuple[str, str], ...]], bytes] = {}
+        for outlet, watcher in list(self._watchers.items()):
+            if outlet.backlog():
+                if watcher.uptake.still_s(outlet.taken(), now) >= self._limits.too_slow_s:
+                    outlet.end(EndReason.TOO_SLOW)
                 continue
-            channel.keep(event, self._limits.ring_size, self._limits.recent_jobs)
-            for cohort in channel.cohorts.values():
-                cohort.offer(event)
-            for wake, view in list(channel.waiters.items()):
-                if view.shows(event):
-                    wake()
-            if event.body.type != "log":
-                for cohort in self._feed.values():
-                    cohort.offer(event)
-                self._feed_moved()
+            if place := watcher.cursors(self.epoch):
+                encoding, cursors = place
+                key = (encoding, tuple(cursors.items()))
+                if key not in cache:
+                    cache[key] = encoding.frame(
+                        [encoding.encode(Heartbeat(server_ms=server_ms, cursors=cursors), None)]
+                    )
+                outlet.write(cache[key])
 
-    @property
-    def feed_position(self) -> Position:
-        """A cursor of the feed only says whether anything has happened since; it does not outlive the process."""
-        return Position(self.boot, self._feed_count)
-
-    def _feed_moved(self) -> None:
-        self._feed_count += 1
-        for wake in list(self._feed_waiters):
-            wake()
-
-    def feed_snapshot(self) -> Resumed:
-        """Every job that has not ended and the newest that have, of all projects."""
-        channel_of = {job.id: channel for channel in self._channels.values() for job in channel.jobs.values()}
-        jobs = sorted((job for c in self._channels.values() for job in c.jobs.values()), key=lambda job: job.id)
-        ended = [job.id for job in jobs if job.state.is_end]
-        left_out = set(ended[:-FEED_ENDED])
-        message = Snapshot(
-            project=None,
-            cursor=str(self.feed_position),
-            jobs=tuple(
-                job.to_wire() | {"watchers": channel_of[job.id].watchers} for job in jobs if job.id not in left_out
-            ),
-        )
-        return Resumed([message], {channel.project: channel.head for channel in self._channels.values()})
+    def release(self) -> None:
+        """The hub goes: whoever waits for news is answered now, and nobody waits any more."""
+        self.is_draining = True
+        for topic in self._topics():
+            topic.wake_all()
 
     # -- who watches --------------------------------------------------------------------------------------------------
 
     def attach(self, outlet: Outlet, transport: str) -> None:
-        self._watchers[outlet] = Watcher(transport, self._clock.now_ms())
+        self.counts.opened[transport] += 1
+        self._watchers[outlet] = Watcher(outlet, transport, self._clock)
 
-    def detach(self, outlet: Outlet) -> None:
-        """Free everything the connection held. Twice is as good as once."""
+    def detach(self, outlet: Outlet, reason: EndReason | None = None) -> None:
+        """Free everything the connection held. Twice is as good as once. `reason` None: the watcher left by itself."""
         watcher = self._watchers.pop(outlet, None)
-        for subscription in list(watcher.subscriptions) if watcher else ():
-            self._leave(subscription, *watcher.subscriptions[subscription])  # type: ignore[union-attr]
+        if watcher is None:
+            return
+        self.counts.ended[reason.word if reason else "left"] += 1
+        for subscription, place in watcher.subscriptions.items():
+            self._leave(subscription, *place)
 
     def join(self, outlet: Outlet, project: str | None, told: Mapping[str, int], key: CohortKey) -> Subscription:
         """Subscribe an attached connection that has been sent everything up to `told`. `project` None is the feed.
 
         Call in the same turn as the `resume` or `snapshot` that gave `told`.
         """
-        channel = self.channel(project) if project is not None else None
-        cohorts = channel.cohorts if channel else self._feed
-        cohort = cohorts.get(key)
-        if cohort is None:
-            cohort = cohorts[key] = Cohort(key, self._house)
+        topic = self._topic(project)
         subscription = Subscription(outlet, told, self._clock.now_ms())
-        self._watchers[outlet].subscriptions[subscription] = (channel, key)
-        cohort.join(subscription)
+        self._watchers[outlet].subscriptions[subscription] = (topic, topic.join(subscription, key))
         return subscription
 
     def leave(self, outlet: Outlet, subscription: Subscription) -> None:
@@ -183,24 +171,9 @@ class Tracker:
         watcher = self._watchers.get(outlet)
         return watcher is not None and subscription in watcher.subscriptions
 
-    def release(self) -> None:
-        """The hub goes: whoever waits for news is answered now, and nobody waits any more."""
-        self.is_draining = True
-        for wake in [*self._feed_waiters, *(wake for c in self._channels.values() for wake in c.waiters)]:
-            wake()
-
     def wait(self, project: str | None, view: View, wake: Callable[[], None]) -> Callable[[], None]:
-        """Have `wake` called at each event until the function returned is called."""
-        if project is None:
-            self._feed_waiters.add(wake)
-            return lambda: self._feed_waiters.discard(wake)
-        channel = self.channel(project)
-        channel.waiters[wake] = view
-
-        def stop() -> None:
-            channel.waiters.pop(wake, None)
-
-        return stop
+        """Have `wake` called at each event that `view` shows, until the function returned is called."""
+        return self._topic(project).wait(view, wake)
 
     @property
     def watcher_count(self) -> int:
@@ -209,72 +182,29 @@ class Tracker:
     def outlets(self) -> list[Outlet]:
         return list(self._watchers)
 
-    def beat(self) -> None:
-        """Send a heartbeat to every connection, and let go of those that take nothing."""
-        server_ms = self._clock.now_ms()
-        cache: dict[Any, bytes] = {}
-        for outlet, watcher in list(self._watchers.items()):
-            if outlet.backlog():
-                self._check_stuck(outlet, watcher)
-                continue
-            if not watcher.subscriptions:
-                continue
-            encoding, cursors = self._cursors(watcher)
-            key = (encoding.name, tuple(cursors.items()))
-            if key not in cache:
-                beat = Heartbeat(server_ms=server_ms, cursors=cursors)
-                cache[key] = encoding.frame([encoding.encode(beat, None)])
-            outlet.write(cache[key])
-
     def introspect(self) -> Iterator[dict[str, Any]]:
-        """One row a subscription: who watches what, how, and how well it keeps up."""
-        for outlet, watcher in self._watchers.items():
-            for subscription, (channel, key) in watcher.subscriptions.items():
-                cohort = self._cohort(channel, key)
-                told = cohort.position(subscription)
-                yield {
-                    "transport": watcher.transport,
-                    "project": channel.project if channel else None,
-                    "min_interval_ms": key.cadence_ms,
-                    "since": subscription.since_ms,
-                    "delivered": subscription.delivered,
-                    "merged": subscription.merged,
-                    "waiting": len(subscription.mailbox) if subscription.mailbox else 0,
-                    "backlog_bytes": outlet.backlog(),
-                    "lag": channel.head - told.get(channel.project, 0) if channel else None,
-                    "slow": cohort.way(subscription) is Way.CONGESTED,
-                }
+        """One row a subscription, and one for each request that waits: who watches what, and how it keeps up."""
+        for watcher in self._watchers.values():
+            yield from watcher.rows()
+        now_ms = self._clock.now_ms()
+        for topic in self._topics():
+            project = topic.project if isinstance(topic, Channel) else None
+            for waiter in topic.waiters:
+                yield {"transport": "poll", "project": project, "job": waiter.view.job, "since": waiter.since_ms,
+                       "waits_ms": now_ms - waiter.since_ms}  # fmt: skip
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _cohort(self, channel: Channel | None, key: CohortKey) -> Cohort:
-        return (channel.cohorts if channel else self._feed)[key]
+    def _topic(self, project: str | None) -> Topic:
+        return self._feed if project is None else self.channel(project)
 
-    def _leave(self, subscription: Subscription, channel: Channel | None, key: CohortKey) -> None:
-        cohorts = channel.cohorts if channel else self._feed
-        cohort = cohorts[key]
-        cohort.leave(subscription)
+    def _topics(self) -> Iterable[Topic]:
+        return [self._feed, *self._channels.values()]
+
+    def _leave(self, subscription: Subscription, topic: Topic, cohort: Cohort) -> None:
+        topic.leave(subscription, cohort.key)
         if not len(cohort):
-            del cohorts[key]
             self._congested.pop(cohort, None)
-
-    def _cursors(self, watcher: Watcher) -> tuple[Encoding, dict[str, str]]:
-        cursors: dict[str, str] = {}
-        encoding: Encoding | None = None
-        for subscription, (channel, key) in watcher.subscriptions.items():
-            encoding = key.encoding
-            if channel is not None and key.view.job is None and key.view.logs:
-                told = self._cohort(channel, key).position(subscription)
-                cursors[channel.project] = f"{self.epoch}-{told[channel.project]}"
-        assert encoding is not None
-        return encoding, cursors
-
-    def _check_stuck(self, outlet: Outlet, watcher: Watcher) -> None:
-        now, taken = self._clock.monotonic(), outlet.taken()
-        if taken != watcher.taken:
-            watcher.taken, watcher.stuck_since = taken, now
-        elif now - watcher.stuck_since >= self._limits.too_slow_s:
-            outlet.end(EndReason.TOO_SLOW)
 
     def _on_congestion(self, cohort: Cohort) -> None:
         self._congested[cohort] = None

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from hub.core.cohorts import CohortKey, View
+from hub.core.cohorts import CohortKey
+from hub.core.composition import View
 from hub.core.errors import BadRequest
 from hub.core.ports import Encoding
 

@@ -1,18 +1,19 @@
 """Polling and long polling: finite answers, which pass every proxy. The ETag is the cursor."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
-from hub.core.channel import Behind, Resumed
-from hub.core.cohorts import View
-from hub.core.events import Event, Position, State
+from hub.core.composition import View
+from hub.core.events import Event, State
 from hub.core.messages import Merged, Message, Reset, Snapshot
 from hub.transports.ask import MAX_WAIT_S, Ask, seconds
 from hub.transports.encodings import SSE, text
-from hub.transports.stream import Delivery, has_nothing_left, read_page, watched_end
+from hub.transports.replay import has_nothing_left, replay
+from hub.transports.stream import Delivery
 
 MAX_MESSAGES = 5000
 """In one answer; who is further behind than that asks again, with the cursor of the first part."""
@@ -27,6 +28,7 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
     cursor = ask.cursor
     deadline = asyncio.get_running_loop().time() + wait_s
     merged: list[Message] = []
+    place = delivery.tracker, delivery.journal
     while True:
         changed = asyncio.Event()
         stop = delivery.tracker.wait(ask.project, view_of(ask), changed.set)
@@ -37,7 +39,7 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
                 messages, cursor = [], now
             left_s = deadline - asyncio.get_running_loop().time()
             is_over = left_s <= 0 or delivery.tracker.is_draining
-            if messages or is_over or await has_nothing_left(delivery, ask.project, ask.cursor, view_of(ask)):
+            if messages or is_over or await has_nothing_left(*place, ask.project, ask.cursor, view_of(ask)):
                 break
             try:
                 async with asyncio.timeout(left_s):
@@ -69,27 +71,19 @@ async def look(delivery: Delivery, ask: Ask, cursor: str | None, tag: str | None
     """
     if ask.project is None:
         return look_at_feed(delivery, cursor, tag)
-    project, view, tracker = ask.project, view_of(ask), delivery.tracker
-    ended = await watched_end(delivery, project, view)
-    channel = tracker.channel(project)
-    if cursor is None:
-        now = str(channel.position)
-        return ([] if tag in {now, "*"} else channel.snapshot(view, ended).messages), now
-    since, covered = Position.parse(cursor), 0
+    project, tracker = ask.project, delivery.tracker
+    if cursor is None and tag in {now := str(tracker.channel(project).position), "*"}:
+        return [], now
     messages: list[Message] = []
-    while True:
-        step = tracker.channel(project).resume(since, view, covered=covered, ended=ended)
-        if isinstance(step, Resumed):
-            is_reset = bool(step.messages) and isinstance(step.messages[0], Reset)
-            told = step.messages if is_reset else [*messages, *step.messages]
-            return told, f"{tracker.epoch}-{step.told[project]}"
-        assert isinstance(step, Behind)
-        assert since is not None
-        _, covered, resumed = await read_page(delivery.journal, tracker, project, since.seq, step, view)
-        messages += resumed.messages
-        since = Position(since.epoch, resumed.told[project])
-        if len(messages) >= MAX_MESSAGES:
-            return messages, str(since)
+    async with contextlib.aclosing(replay(tracker, delivery.journal, project, cursor, view_of(ask))) as parts:
+        async for part in parts:
+            if part.messages and isinstance(part.messages[0], Reset):
+                messages.clear()
+            messages += part.messages
+            now = f"{tracker.epoch}-{part.told[project]}"
+            if len(messages) >= MAX_MESSAGES:
+                break
+    return messages, now
 
 
 def look_at_feed(delivery: Delivery, cursor: str | None, tag: str | None) -> tuple[Sequence[Message], str]:

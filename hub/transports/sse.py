@@ -8,7 +8,9 @@ from aiohttp import HttpVersion11, web
 from hub.core.errors import EndReason, HubError, NotFound
 from hub.transports.ask import Ask
 from hub.transports.encodings import SSE, SSE_PLAIN
-from hub.transports.stream import Delivery, SocketOutlet, follow, has_nothing_left, prepare_socket, watched_job
+from hub.transports.outlet import SocketOutlet, prepare_socket
+from hub.transports.replay import has_nothing_left, watched_job
+from hub.transports.stream import Delivery, follow
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,8 @@ LAST_BYTES_S = 2.0
 
 async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.StreamResponse:
     """Stream until the watcher leaves, the hub ends it, or a watched `?job=` has ended."""
-    if await has_nothing_left(delivery, ask.project, ask.cursor, ask.key(SSE, closes=True).view):
+    tracker, journal = delivery.tracker, delivery.journal
+    if await has_nothing_left(tracker, journal, ask.project, ask.cursor, ask.key(SSE, closes=True).view):
         return web.Response(status=204, headers={"Cache-Control": "no-store", "Vary": "Accept"})
     chunked = request.version >= HttpVersion11
     response = web.StreamResponse(headers=HEADERS)
@@ -46,14 +49,13 @@ async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.S
         if not ended.done():
             ended.set_result(reason)
 
-    outlet = SocketOutlet(prepare_socket(request, delivery), encoding, on_end)
-    tracker = delivery.tracker
+    outlet = SocketOutlet(prepare_socket(request, delivery.send_buffer_bytes, delivery.heartbeat_s), encoding, on_end)
     tracker.attach(outlet, "sse")
     try:
         outlet.write(encoding.frame([RETRY + encoding.encode(delivery.hello(), None)]))
         key = ask.key(encoding, closes=True)
         await follow(delivery, outlet, ask.project, ask.cursor, key)
-        job = await watched_job(delivery, ask.project, key.view)
+        job = await watched_job(tracker, journal, ask.project, key.view)
         if job is not None and job.state.is_end:  # there is nothing to wait for
             outlet.end(EndReason.DONE)
         await ended
@@ -68,7 +70,7 @@ async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.S
         if request.transport is not None:
             request.transport.abort()
     finally:
-        tracker.detach(outlet)
+        tracker.detach(outlet, ended.result() if ended.done() and not ended.cancelled() else None)
     return response
 
 

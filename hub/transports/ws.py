@@ -7,11 +7,12 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from hub.core.cohorts import Subscription
 from hub.core.errors import BadRequest, EndReason, HubError, NotFound
+from hub.core.subscription import Subscription
 from hub.transports.ask import Ask, cadence
 from hub.transports.encodings import WS, ws_frame
-from hub.transports.stream import Delivery, SocketOutlet, follow, prepare_socket
+from hub.transports.outlet import SocketOutlet, prepare_socket
+from hub.transports.stream import Delivery, follow
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Conversation:
     def __init__(self, request: web.Request, socket: web.WebSocketResponse, delivery: Delivery) -> None:
         self._delivery = delivery
         self._socket = socket
-        self._transport = prepare_socket(request, delivery)
+        self._transport = prepare_socket(request, delivery.send_buffer_bytes, delivery.heartbeat_s)
         self._outlet = SocketOutlet(self._transport, WS, self._on_end)
         self._subscriptions: dict[str | None, Subscription] = {}
         self._task = asyncio.current_task()
@@ -88,7 +89,7 @@ class Conversation:
                 self._outlet.end(EndReason.BAD_REQUEST)
 
     def close(self) -> None:
-        self._delivery.tracker.detach(self._outlet)
+        self._delivery.tracker.detach(self._outlet, self._reason)
 
     def _on_end(self, reason: EndReason) -> None:
         # Closing beside a receive() that waits would not wait for the peer's half of the handshake.

@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hub.core.channel import Behind
-from hub.core.cohorts import CohortKey, Limits, View
+from hub.core.cohorts import CohortKey, Limits
+from hub.core.composition import View
 from hub.core.errors import EndReason, JobEnded
 from hub.core.events import Event, Position, State
 from hub.core.job import JobState, reduce

@@ -2,11 +2,13 @@
 
 import pytest
 
-from hub.core.cohorts import CohortKey, Limits, View, Way
+from hub.core.cohorts import CohortKey, Limits
+from hub.core.composition import View
 from hub.core.errors import EndReason
 from hub.core.events import Position, State
 from hub.core.messages import Merged, Reset
 from hub.core.ports import Encoding
+from hub.core.subscription import Way
 from hub.core.tracker import Tracker
 from tests.fakes import LINES, FakeClock, FakeOutlet, event, job_body, log_body, progress_body
 
@@ -61,7 +63,7 @@ def test_feed_watchers_share_bytes_whatever_projects_come_and_go(what: str) -> N
     late = scene.watch(None)
     scene.tell(2, progress_body(1))
     scene.clock.turn()
-    (cohort,) = scene.tracker._feed.values()
+    (cohort,) = scene.tracker._feed.cohorts.values()
     assert {cohort.way(each) for each in cohort.subscriptions} == {Way.SHARED}
     assert [message["type"] for message in late.messages()] == ["progress"]
 

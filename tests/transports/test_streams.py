@@ -339,7 +339,7 @@ async def test_the_feed_tells_of_all_projects_but_no_logs(hub: Running) -> None:
     status, _, _ = await hub.call("GET", "/api/v1/events?wait=0.05", headers={"If-None-Match": headers["ETag"]})
     assert status == 304
     waiting = asyncio.create_task(hub.call("GET", f"/api/v1/events?wait=20&since={body['cursor']}"))
-    await until(lambda: len(hub.hub.tracker._feed_waiters))
+    await until(lambda: len(hub.hub.tracker._feed.waiters))
     hub.publish("p", "j1", progress_body(3))
     _, news, _ = await asyncio.wait_for(waiting, 2)
     assert {job["percent"] for job in news["snapshot"]["jobs"]} == {0.0, 3}
