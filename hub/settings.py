@@ -62,7 +62,8 @@ class Settings:
     ring_size: int = setting(1024, "Events of each project kept in memory for quick resumes", "events")
     recent_jobs: int = setting(10, "Ended jobs of each project in a snapshot", "jobs")
     history_events: int = setting(20_000, "Lossless events of each project kept in the journal", "events")
-    history_days: float = setting(90.0, "Age at which they are dropped", "days")
+    history_jobs: int = setting(1000, "Ended jobs of each project kept in the journal", "jobs")
+    history_days: float = setting(90.0, "Age at which events and ended jobs are dropped", "days")
     durable_power: bool = setting(False, "Also survive power loss: wait for the disk itself at each commit")
 
     heartbeat_s: float = setting(10.0, "Time between heartbeats on a stream", "seconds")

@@ -6,7 +6,7 @@
 export const ENDS = new Set(['succeeded', 'failed', 'cancelled', 'interrupted']);
 export const isEnd = (state) => ENDS.has(state.state);
 
-const PROGRESS_FIELDS = ['current', 'total', 'unit', 'percent', 'rate', 'eta_s', 'message', 'detail'];
+const PROGRESS_FIELDS = ['current', 'total', 'unit', 'percent', 'rate', 'eta_s', 'stalled_s', 'message', 'detail'];
 
 /**
  * The state after `event`; `state` is null for a job's first event.
@@ -28,13 +28,14 @@ function first(event) {
   return {
     id: event.job, project: event.project, kind: event.kind, state: 'queued', seq: 0, params: {}, stages: [],
     stage: null, step: 0, steps: 0, percent: 0, current: 0, total: null, unit: '', rate: null, eta_s: null,
-    message: '', detail: {}, error: null, result: null, queue: null, created: event.at, started: null, ended: null,
-    attempt: 1, retry_of: null,
+    stalled_s: null, usual_s: null, message: '', detail: {}, error: null, result: null, queue: null, created: event.at,
+    started: null, ended: null, held_at: null, held_ms: 0, attempt: 1, retry_of: null, resumed: false, resumable: false,
   };
 }
 
 function onJob(state, event) {
   const ended = ENDS.has(event.state);
+  state = held(state, event);
   let stages = state.stages.length ? state.stages : (event.stages ?? []).map(waiting);
   if (ended) stages = leave(stages, event.at, event.state === 'succeeded' ? 'done' : event.state);
   return placed({
@@ -48,19 +49,38 @@ function onJob(state, event) {
     queue: event.queue ?? null,
     started: state.started ?? (event.state === 'running' ? event.at : null),
     ended: ended ? event.at : null,
+    usual_s: state.usual_s ?? event.usual_s ?? null,
     attempt: event.attempt,
     retry_of: event.retry_of ?? null,
+    resumed: event.resumed ?? false,
+    resumable: event.resumable ?? false,
     percent: event.state === 'succeeded' ? 100 : state.percent,
     rate: ended ? null : state.rate,
     eta_s: ended ? null : state.eta_s,
+    stalled_s: ended ? null : state.stalled_s,
   });
 }
 
+/** The state with its clock stopped, or going again, as the job becomes what the event says. */
+function held(state, { state: becomes, at }) {
+  if (becomes === 'paused' || (becomes === 'queued' && state.started !== null)) {
+    return { ...state, held_at: state.held_at ?? at };
+  }
+  if (state.held_at === null || (ENDS.has(becomes) && state.state === 'paused')) return state;
+  const passed = state.started === null ? 0 : Math.max(at - state.held_at, 0);
+  const stages = state.stages.map((stage) => (
+    stage.state === 'running' ? { ...stage, held_ms: stage.held_ms + passed } : stage
+  ));
+  return { ...state, stages, held_at: null, held_ms: state.held_ms + passed };
+}
+
 function onStage(state, event) {
-  let stages = leave(state.stages, event.at, 'done');
+  const { stage: left, ...counts } = event.left ?? {};
+  let stages = state.stages.map((stage) => (stage.stage === left ? { ...stage, ...counts } : stage));
+  stages = leave(stages, event.at, 'done');
   if (!stages.some((stage) => stage.stage === event.stage)) stages = [...stages, waiting({ ...event, weight: 1 })];
   stages = stages.map((stage) => (
-    stage.stage === event.stage ? { ...stage, state: 'running', started: event.at, ended: null } : stage
+    stage.stage === event.stage ? { ...stage, state: 'running', started: event.at, ended: null, held_ms: 0 } : stage
   ));
   return placed({ ...state, seq: event.seq, stages });
 }
@@ -70,7 +90,7 @@ function onProgress(state, event) {
   const stages = state.stages.map((stage) => (
     stage.stage === event.stage ? { ...stage, current, total, unit } : stage
   ));
-  const progress = Object.fromEntries(PROGRESS_FIELDS.map((name) => [name, event[name]]));
+  const progress = Object.fromEntries(PROGRESS_FIELDS.map((name) => [name, event[name] ?? null]));
   return { ...state, ...progress, seq: event.seq, stages };
 }
 
@@ -84,7 +104,9 @@ function placed(state) {
 }
 
 function waiting({ stage, title, weight }) {
-  return { stage, title, weight, state: 'waiting', started: null, ended: null, current: null, total: null, unit: null };
+  return {
+    stage, title, weight, state: 'waiting', started: null, ended: null, current: null, total: null, unit: null, held_ms: 0,
+  };
 }
 
 function leave(stages, at, how) {

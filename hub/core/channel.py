@@ -52,6 +52,10 @@ class Channel(Topic):
         """Everything after this number is in the ring."""
         return self.ring[0].seq - 1 if self.ring else self.head
 
+    def live_jobs(self) -> list[JobState]:
+        """Those that have not ended, as told."""
+        return [job for job in self.jobs.values() if not job.state.is_end]
+
     def keep(self, event: Event) -> None:
         """Fold `event` in; forget what is beyond the bounds."""
         limits = self._house.limits

@@ -8,7 +8,8 @@
     |- NotFound            no such project, job or route
     |- Conflict            right request, wrong moment
     |  |- AlreadyRunning   the same kind runs on this project
-    |  `- JobEnded         the job is over
+    |  |- JobEnded         the job is over
+    |  `- ForeignJob       the job is another project's
     |- TooLarge            body or message over its limit
     `- Unavailable         the hub cannot now; later it can
        `- JournalUnavailable
@@ -91,6 +92,12 @@ class JobEnded(Conflict):
     """The job has ended, so nothing more can happen to it."""
 
     code = "job_ended"
+
+
+class ForeignJob(Conflict):
+    """A job of this id belongs to another project; ids are unique over all projects."""
+
+    code = "foreign_job"
 
 
 class TooLarge(HubError):

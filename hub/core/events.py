@@ -6,7 +6,7 @@ the two are one flat JSON object (`to_wire`, `from_wire`).
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -88,8 +88,14 @@ class JobBody:
     queue: int | None = None
     """Place in the queue, 1 is next; None when not waiting."""
     plan: tuple[Stage, ...] = ()
+    usual_s: tuple[float, float] | None = None
+    """What the job takes as a rule, in seconds at work, low and high, told with the plan; None: nothing to go by."""
     attempt: int = 1
     retry_of: str | None = None
+    resumed: bool = False
+    """It goes on with the work that `retry_of` left."""
+    resumable: bool = False
+    """Told with the end: the job's work was kept, and a retry can go on with it."""
 
     def to_wire(self) -> dict[str, Any]:
         wire: dict[str, Any] = {"state": self.state.value, "params": dict(self.params), "attempt": self.attempt}
@@ -101,8 +107,14 @@ class JobBody:
             wire["queue"] = self.queue
         if self.plan:
             wire["stages"] = [stage.to_wire() for stage in self.plan]
+        if self.usual_s is not None:
+            wire["usual_s"] = self.usual_s
         if self.retry_of is not None:
             wire["retry_of"] = self.retry_of
+        if self.resumed:
+            wire["resumed"] = True
+        if self.resumable:
+            wire["resumable"] = True
         return wire
 
     @classmethod
@@ -115,8 +127,11 @@ class JobBody:
             error=Failure.from_wire(error) if error else None,
             queue=wire.get("queue"),
             plan=tuple(Stage.from_wire(stage) for stage in wire.get("stages", ())),
+            usual_s=_pair(wire.get("usual_s")),
             attempt=wire["attempt"],
             retry_of=wire.get("retry_of"),
+            resumed=wire.get("resumed", False),
+            resumable=wire.get("resumable", False),
         )
 
 
@@ -131,13 +146,16 @@ class StageBody:
     title: str
     step: int
     steps: int
+    left: Mapping[str, Any] | None = None
+    """`{stage, current, total, unit}` of the stage before: its last progress may have been merged away."""
 
     def to_wire(self) -> dict[str, Any]:
-        return {"stage": self.stage, "title": self.title, "step": self.step, "steps": self.steps}
+        wire = {"stage": self.stage, "title": self.title, "step": self.step, "steps": self.steps}
+        return wire if self.left is None else {**wire, "left": dict(self.left)}
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        return cls(**{name: wire[name] for name in ("stage", "title", "step", "steps")})
+        return cls(**{name: wire[name] for name in ("stage", "title", "step", "steps")}, left=wire.get("left"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +178,7 @@ class LogBody:
 
 
 PROGRESS_FIELDS = (
-    "stage", "step", "steps", "current", "total", "unit", "percent", "rate", "eta_s", "message", "detail",
+    "stage", "step", "steps", "current", "total", "unit", "percent", "rate", "eta_s", "stalled_s", "message", "detail",
 )  # fmt: skip
 
 
@@ -184,6 +202,8 @@ class ProgressBody:
     """Units a second, smoothed; None until it is worth something."""
     eta_s: tuple[float, float] | None
     """Seconds left, low and high; None rather than a guess."""
+    stalled_s: float | None = None
+    """For so long nothing has moved, no counter and no word; None while things move. There is no `eta_s` then."""
     message: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
@@ -192,9 +212,13 @@ class ProgressBody:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        fields = {name: wire[name] for name in PROGRESS_FIELDS}
-        eta = fields["eta_s"]
-        return cls(**(fields | {"eta_s": (eta[0], eta[1]) if eta else None}))
+        fields = {name: wire[name] for name in PROGRESS_FIELDS if name != "stalled_s"}
+        # Hubs before 0.2 knew no `stalled_s`, and their journals are read, too.
+        return cls(**(fields | {"eta_s": _pair(fields["eta_s"]), "stalled_s": wire.get("stalled_s")}))
+
+
+def _pair(wire: Sequence[float] | None) -> tuple[float, float] | None:
+    return (wire[0], wire[1]) if wire else None
 
 
 Body = JobBody | StageBody | LogBody | ProgressBody

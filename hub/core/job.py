@@ -21,21 +21,29 @@ class StageState:
     current: int | None = None
     total: int | None = None
     unit: str | None = None
+    held_ms: int = 0
+    """Of the time since `started`, what the job was held."""
 
     def to_wire(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in STAGE_FIELDS}
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        return cls(**{name: wire[name] for name in STAGE_FIELDS})
+        return cls(**{name: wire[name] for name in STAGE_FIELDS if name in wire})
 
 
-STAGE_FIELDS = ("stage", "title", "weight", "state", "started", "ended", "current", "total", "unit")
+COUNTS = ("current", "total", "unit")
+STAGE_FIELDS = ("stage", "title", "weight", "state", "started", "ended", "current", "total", "unit", "held_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
-    """Everything that is known of one job at `seq`."""
+    """Everything that is known of one job at `seq`.
+
+    A job is held while it is paused, and while it waits for its turn again after that. Time at work is the time between
+    `started` and now, or `ended`, less `held_ms`, and less the time since `held_at`. Rate, estimate and `stalled_s`
+    stand still as long as it is held.
+    """
 
     id: str
     project: str
@@ -54,8 +62,25 @@ class JobState:
     queue: int | None = None
     started: int | None = None
     ended: int | None = None
+    held_at: int | None = None
+    """Since when it has been held; for a job that has ended: it was paused then."""
+    held_ms: int = 0
+    """How long it was held before that, since it was `started`."""
+    usual_s: tuple[float, float] | None = None
+    """Seconds at work that jobs like it take, low and high; None: there is nothing to go by."""
     attempt: int = 1
     retry_of: str | None = None
+    resumed: bool = False
+    """It goes on with the work that `retry_of` left."""
+    resumable: bool = False
+    """It has ended, and its work was kept: a retry can go on from the stage it ended in."""
+
+    def counts(self) -> dict[str, Any] | None:
+        """`{stage, current, total, unit}` of the stage that runs; None where none does or nothing was counted."""
+        for stage in self.stages:
+            if stage.state == "running" and stage.current is not None:
+                return {name: getattr(stage, name) for name in ("stage", *COUNTS)}
+        return None
 
     @property
     def percent(self) -> float:
@@ -100,6 +125,8 @@ class JobState:
             "unit": progress.unit if progress else "",
             "rate": progress.rate if progress and not is_end else None,
             "eta_s": progress.eta_s if progress and not is_end else None,
+            "stalled_s": progress.stalled_s if progress and not is_end else None,
+            "usual_s": self.usual_s,
             "message": progress.message if progress else "",
             "detail": dict(progress.detail) if progress else {},
             "error": self.error.to_wire() if self.error else None,
@@ -108,8 +135,12 @@ class JobState:
             "created": self.created,
             "started": self.started,
             "ended": self.ended,
+            "held_at": self.held_at,
+            "held_ms": self.held_ms,
             "attempt": self.attempt,
             "retry_of": self.retry_of,
+            "resumed": self.resumed,
+            "resumable": self.resumable,
         }
 
     def to_row(self) -> dict[str, Any]:
@@ -130,8 +161,13 @@ class JobState:
                 "retry_of", "progress_seq", "progress_at",
             )
         }  # fmt: skip
+        # Hubs before 0.2 did not keep these, and their journals are read, too.
+        newer = {name: row[name] for name in ("held_at", "held_ms", "resumed", "resumable") if name in row}
+        usual = row.get("usual_s")
         return cls(
             **plain,
+            **newer,
+            usual_s=(usual[0], usual[1]) if usual else None,
             state=State(row["state"]),
             stages=tuple(StageState.from_wire(stage) for stage in row["stages"]),
             progress=ProgressBody.from_wire(row["progress"]) if row["progress"] else None,
@@ -162,6 +198,7 @@ def reduce(state: JobState | None, event: Event) -> JobState:
 
 
 def _on_job(state: JobState, event: Event, body: JobBody) -> JobState:
+    state = _held(state, event.at, body.state)
     stages = state.stages or tuple(_waiting(stage) for stage in body.plan)
     if body.state.is_end:
         last = "done" if body.state is State.SUCCEEDED else body.state.value
@@ -180,17 +217,38 @@ def _on_job(state: JobState, event: Event, body: JobBody) -> JobState:
         queue=body.queue,
         started=started,
         ended=event.at if body.state.is_end else None,
+        usual_s=state.usual_s or body.usual_s,
         attempt=body.attempt,
         retry_of=body.retry_of,
+        resumed=body.resumed,
+        resumable=body.resumable,
     )
 
 
+def _held(state: JobState, at: int, becomes: State) -> JobState:
+    """The state with its clock stopped, or going again, as the job becomes `becomes`."""
+    waits_again = becomes is State.QUEUED and state.started is not None
+    if becomes is State.PAUSED or waits_again:
+        return state if state.held_at is not None else replace(state, held_at=at)
+    if state.held_at is None or (becomes.is_end and state.state is State.PAUSED):
+        return state
+    passed = max(at - state.held_at, 0) if state.started is not None else 0  # clocks may be set back
+    stages = tuple(
+        replace(stage, held_ms=stage.held_ms + passed) if stage.state == "running" else stage for stage in state.stages
+    )
+    return replace(state, stages=stages, held_at=None, held_ms=state.held_ms + passed)
+
+
 def _on_stage(state: JobState, event: Event, body: StageBody) -> JobState:
-    stages = tuple(_left(stage, event.at, "done") for stage in state.stages)
+    stages = state.stages
+    if left := body.left:
+        counts = {name: left[name] for name in COUNTS}
+        stages = tuple(replace(stage, **counts) if stage.stage == left["stage"] else stage for stage in stages)
+    stages = tuple(_left(stage, event.at, "done") for stage in stages)
     if body.stage not in {stage.stage for stage in stages}:
         stages = (*stages, StageState(stage=body.stage, title=body.title, weight=1.0))
     stages = tuple(
-        replace(stage, state="running", started=event.at, ended=None) if stage.stage == body.stage else stage
+        replace(stage, state="running", started=event.at, ended=None, held_ms=0) if stage.stage == body.stage else stage
         for stage in stages
     )
     return replace(state, seq=event.seq, stages=stages)

@@ -6,11 +6,12 @@ once: its number comes out of a block that is durably reserved, so that no numbe
 """
 
 import collections
+import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
 
-from hub.core.errors import JobEnded, NotFound
-from hub.core.events import Body, Event, JobBody
+from hub.core.errors import ForeignJob, JobEnded, NotFound
+from hub.core.events import Body, Event, JobBody, StageBody
 from hub.core.job import JobState, reduce
 from hub.core.ports import Batch, Key
 from hub.core.redaction import Redactor
@@ -75,6 +76,8 @@ class Ledger:
         self._changed: dict[str, JobState] = {}
         self._reserving: dict[str, int] = {}
         self._keys: dict[str, Key] = {}
+        self.published: collections.Counter[str] = collections.Counter()
+        """By type, since the hub started."""
 
     def on_waiting(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever something waits for a commit."""
@@ -104,7 +107,7 @@ class Ledger:
     def publish(self, project: str, job: str, kind: str, body: Body) -> Event:
         """Number `body` as the project's next event.
 
-        Raises NotFound for an unknown project, JobEnded for a job whose end was published.
+        Raises NotFound for an unknown project, JobEnded for a job whose end was published, ForeignJob.
         """
         line = self._lines.get(project)
         if line is None:
@@ -112,8 +115,13 @@ class Ledger:
         state = self._jobs.get(job)
         if job in self._ended or (state is None and not isinstance(body, JobBody)):
             raise JobEnded
+        if state is not None and state.project != project:
+            raise ForeignJob
+        if isinstance(body, StageBody) and state is not None:
+            body = dataclasses.replace(body, left=state.counts())
         clean = self._redactor.body(body, job)
         line.seq += 1
+        self.published[clean.type] += 1
         event = Event(project=project, seq=line.seq, at=self._now_ms(), job=job, kind=kind, body=clean)
         self._fold(state, event)
         if event.is_lossless:
@@ -155,6 +163,11 @@ class Ledger:
             line = self._lines.get(project)
             if line is not None and (told := line.release()):
                 self._share(told)
+
+    @property
+    def waiting(self) -> int:
+        """Lossless events that have not been told, because they are not durable."""
+        return sum(event.is_lossless for line in self._lines.values() for event in line.pending.values())
 
     @property
     def is_urgent(self) -> bool:

@@ -162,6 +162,12 @@ class Journal(Protocol):
     async def prune(self, floors: Mapping[str, int]) -> None:
         """Drop lossless events up to `floors`. Tell the tracker first: a replay must not take the hole for merged."""
 
+    async def forget_jobs(self, *, keep: int, before_ms: int) -> None:
+        """Drop ended jobs beyond the newest `keep` of each project, or that ended before `before_ms`.
+
+        Never one of the newest that `open` was told to know.
+        """
+
     async def events(self, project: str, after: int, upto: int, limit: int, job: str | None = None) -> list[Event]:
         """Lossless events with after < seq <= upto, in order, at most `limit`."""
 

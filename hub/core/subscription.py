@@ -1,11 +1,15 @@
 """A subscription: one watcher's place in one cohort, and what is kept for it while it cannot keep up."""
 
 import enum
+import itertools
 from collections.abc import Iterable, Mapping
 
 from hub.core.events import Event
 from hub.core.mailbox import Mailbox, Offer
 from hub.core.ports import Outlet
+
+numbers = itertools.count(1)
+"""Identifies whoever watches, for as long as this process lives."""
 
 
 class Way(enum.Enum):
@@ -46,9 +50,11 @@ class Congestion:
 
 
 class Subscription:
-    __slots__ = ("congestion", "delivered", "dropped", "merged", "outlet", "since_ms", "told")
+    __slots__ = ("congestion", "delivered", "dropped", "id", "merged", "outlet", "since_ms", "told")
 
     def __init__(self, outlet: Outlet, told: Mapping[str, int], since_ms: int) -> None:
+        self.id = next(numbers)
+        """Among all subscriptions and waiting requests of this process."""
         self.outlet = outlet
         self.told = dict(told)
         """By project, what it has been sent; on the shared path the cohort's own `told` counts instead."""

@@ -1,12 +1,12 @@
 """A topic is what can be watched: its cohorts, and those who wait for a single answer about it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.core.cohorts import Cohort, CohortKey, House
 from hub.core.composition import View
 from hub.core.events import Event
-from hub.core.subscription import Subscription
+from hub.core.subscription import Subscription, numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -16,6 +16,7 @@ class Waiter:
     view: View
     wake: Callable[[], None]
     since_ms: int
+    id: int = field(default_factory=lambda: next(numbers))
 
 
 class Topic:

@@ -12,7 +12,7 @@ from hub.core.cohorts import Cohort, CohortKey, House, Limits
 from hub.core.composition import View
 from hub.core.counts import Counts
 from hub.core.errors import EndReason, NotFound
-from hub.core.events import Event, Position, State
+from hub.core.events import Event, Position
 from hub.core.feed import Feed
 from hub.core.job import JobState
 from hub.core.messages import Heartbeat, Reset
@@ -87,10 +87,7 @@ class Tracker:
 
     def live_jobs(self) -> list[JobState]:
         """All that have not ended, as told."""
-        return [job for channel in self._channels.values() for job in channel.jobs.values() if not job.state.is_end]
-
-    def live_states(self) -> set[State]:
-        return {job.state for job in self.live_jobs()}
+        return [job for channel in self._channels.values() for job in channel.live_jobs()]
 
     def watchers_of(self, project: str) -> int:
         channel = self._channels.get(project)
@@ -190,8 +187,14 @@ class Tracker:
         for topic in self._topics():
             project = topic.project if isinstance(topic, Channel) else None
             for waiter in topic.waiters:
-                yield {"transport": "poll", "project": project, "job": waiter.view.job, "since": waiter.since_ms,
-                       "waits_ms": now_ms - waiter.since_ms}  # fmt: skip
+                yield {
+                    "id": waiter.id,
+                    "transport": "poll",
+                    "project": project,
+                    "job": waiter.view.job,
+                    "since": waiter.since_ms,
+                    "waits_ms": now_ms - waiter.since_ms,
+                }
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

@@ -1,23 +1,20 @@
 """A watcher: one connection, and all it is subscribed to."""
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
 from hub.core.channel import Channel
 from hub.core.cohorts import Cohort
 from hub.core.ports import Clock, Encoding, Outlet
-from hub.core.subscription import Subscription, Uptake, Way
+from hub.core.subscription import Subscription, Uptake, Way, numbers
 from hub.core.topic import Topic
-
-_numbers = itertools.count(1)
 
 
 class Watcher:
     __slots__ = ("id", "outlet", "subscriptions", "transport", "uptake")
 
     def __init__(self, outlet: Outlet, transport: str, clock: Clock) -> None:
-        self.id = next(_numbers)
+        self.id = next(numbers)
         self.outlet = outlet
         self.transport = transport
         self.uptake = Uptake(outlet.taken(), clock.monotonic())
@@ -45,7 +42,8 @@ class Watcher:
             delivered, merged = cohort.counted(subscription)
             told = cohort.position(subscription)
             yield {
-                "id": self.id,
+                "id": subscription.id,
+                "connection": self.id,
                 "transport": self.transport,
                 "project": channel.project if channel else None,
                 "job": cohort.key.view.job,

@@ -73,6 +73,17 @@ class MemoryJournal:
             self._floors[project] = max(self._floors[project], floor)
             self._events[project] = [event for event in self._events[project] if event.seq > floor]
 
+    async def forget_jobs(self, *, keep: int, before_ms: int) -> None:
+        ended: dict[str, list[JobState]] = {}
+        for job in sorted(self._jobs.values(), key=lambda job: job.id, reverse=True):
+            if job.state.is_end:
+                ended.setdefault(job.project, []).append(job)
+        for jobs in ended.values():
+            for place, job in enumerate(jobs, 1):
+                is_old = job.ended is not None and job.ended < before_ms
+                if place > max(keep, self._recent_jobs) or (place > self._recent_jobs and is_old):
+                    del self._jobs[job.id]
+
     async def events(self, project: str, after: int, upto: int, limit: int, job: str | None = None) -> list[Event]:
         kept = self._events.get(project, [])
         start = bisect.bisect_right(kept, after, key=lambda event: event.seq)

@@ -50,7 +50,18 @@ SELECT id,
 FROM projects;
 
 -- name: prune
-DELETE FROM events WHERE project = ? AND seq <= ?;
+DELETE FROM events WHERE (project, seq) IN (
+  SELECT project, seq FROM events WHERE project = ? AND seq <= ? ORDER BY seq LIMIT ?
+);
+
+-- name: forget_jobs
+DELETE FROM jobs WHERE id IN (
+  SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY project ORDER BY id DESC) AS place, json_extract(row, '$.ended') AS ended
+    FROM jobs WHERE state IN ('succeeded', 'failed', 'cancelled', 'interrupted')
+  )
+  WHERE place > ?1 OR (place > ?2 AND ended < ?3) LIMIT ?4
+);
 
 -- name: raise_floor
 UPDATE numbers SET floor = max(floor, ?) WHERE project = ?;

@@ -22,6 +22,8 @@ T = TypeVar("T")
 SQL = queries.load()
 KEYS_KEPT_MS = 24 * 3600 * 1000
 """An Idempotency-Key is remembered for a day."""
+SLICE_ROWS = 1000
+"""Deleted in one transaction: a few milliseconds."""
 AFTER_ALL = "~"
 """Sorts after every job id."""
 
@@ -134,11 +136,15 @@ class SqliteJournal:
         return {project: upto for project, upto in await self._all("prunable", events, before_ms) if upto}
 
     async def prune(self, floors: Mapping[str, int]) -> None:
-        async def drop(db: aiosqlite.Connection) -> None:
+        async def raise_floors(db: aiosqlite.Connection) -> None:
             await db.executemany(SQL["raise_floor"], [(upto, project) for project, upto in floors.items()])
-            await db.executemany(SQL["prune"], list(floors.items()))
 
-        await self._write(drop)
+        await self._write(raise_floors)
+        for project, upto in floors.items():
+            await self._drop("prune", project, upto)
+
+    async def forget_jobs(self, *, keep: int, before_ms: int) -> None:
+        await self._drop("forget_jobs", max(keep, self._recent_jobs), self._recent_jobs, before_ms)
 
     async def events(self, project: str, after: int, upto: int, limit: int, job: str | None = None) -> list[Event]:
         return [_event(row[0]) for row in await self._all("events", project, after, upto, job, limit)]
@@ -178,6 +184,13 @@ class SqliteJournal:
         for number, script in scripts:
             if number > version:
                 await self._writer.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
+
+    async def _drop(self, name: str, *values: Any) -> None:
+        """Run a deletion in slices, so that a commit never waits long for its turn."""
+        dropped = SLICE_ROWS
+        while dropped == SLICE_ROWS:
+            cursor = await self._write(lambda db: db.execute(SQL[name], (*values, SLICE_ROWS)))
+            dropped = cursor.rowcount
 
     async def _write(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
         """Run `work` as one transaction. A caller that is cancelled leaves it to finish by itself."""

@@ -28,6 +28,10 @@ class Writer:
         self.failing_since: float | None = None
         """Monotonic seconds; None while all is well."""
         self.failure = ""
+        self.failures = 0
+        self.commits = 0
+        self.commit_s = 0.0
+        """Seconds spent in those that succeeded."""
 
     def wake(self) -> None:
         self._wake.set()
@@ -78,6 +82,7 @@ class Writer:
     async def _commit(self, batch: Batch) -> None:
         """Until it is done, however long the disk is full: nothing after it may be told before it."""
         while True:
+            began = time.monotonic()
             try:
                 await self._journal.commit(batch)
             except Exception as exc:  # whatever it is: without this task nothing would ever be told again
@@ -85,11 +90,14 @@ class Writer:
                     self.failing_since = time.monotonic()
                     log.exception("the journal cannot be written", extra={"action": "journal_failing"})
                 self.failure = str(exc)
+                self.failures += 1
                 if self._stopping:
                     raise JournalUnavailable(self.failure) from exc
                 await asyncio.sleep(RETRY_S)
                 continue
             break
+        self.commits += 1
+        self.commit_s += time.monotonic() - began
         if self.failing_since is not None:
             log.warning("the journal is written again", extra={"action": "journal_recovered"})
             self.failing_since, self.failure = None, ""

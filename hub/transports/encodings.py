@@ -35,6 +35,9 @@ def sse_event(message: Message, cursor: str | None) -> bytes:
     return b"%bdata: %b\n\n" % (head, text(message.to_wire()))
 
 
+LAST_CHUNK = b"0\r\n\r\n"
+
+
 def http_chunk(pieces: Sequence[bytes]) -> bytes:
     """Everything as one chunk of a chunked body (RFC 9112, 7.1)."""
     data = b"".join(pieces)

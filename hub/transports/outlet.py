@@ -25,6 +25,8 @@ class SocketOutlet:
     A transport's own `write` costs about as much again as the system call beneath it, once for every delivery.
     """
 
+    __slots__ = ("_encoding", "_ended", "_fd", "_on_end", "_transport", "_written")
+
     def __init__(self, transport: asyncio.Transport, encoding: Encoding, on_end: Callable[[EndReason], None]) -> None:
         """`on_end` is called once, when the hub ends the stream and has said `bye`."""
         self._transport = transport
@@ -78,6 +80,10 @@ class SocketOutlet:
             self.send([bye], "")
         self._ended = True
         self._on_end(reason)
+
+    def mute(self) -> None:
+        """Write nothing more, and end nothing: it is over, in the transport's own way."""
+        self._ended = True
 
     async def drained(self, high_water_bytes: int) -> None:
         """Wait until the peer has taken enough for a next page. Raises ConnectionError when it is gone."""

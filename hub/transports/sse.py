@@ -6,11 +6,13 @@ import logging
 from aiohttp import HttpVersion11, web
 
 from hub.core.errors import EndReason, HubError, NotFound
+from hub.core.ports import Encoding
 from hub.transports.ask import Ask
-from hub.transports.encodings import SSE, SSE_PLAIN
+from hub.transports.encodings import LAST_CHUNK, SSE, SSE_PLAIN
 from hub.transports.outlet import SocketOutlet, prepare_socket
 from hub.transports.replay import has_nothing_left, watched_job
 from hub.transports.stream import Delivery, follow
+from hub.transports.takeover import take_over
 
 log = logging.getLogger(__name__)
 
@@ -31,54 +33,93 @@ LAST_BYTES_S = 2.0
 
 
 async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.StreamResponse:
-    """Stream until the watcher leaves, the hub ends it, or a watched `?job=` has ended."""
-    tracker, journal = delivery.tracker, delivery.journal
-    if await has_nothing_left(tracker, journal, ask.project, ask.cursor, ask.key(SSE, closes=True).view):
+    """Send the head, and leave the rest to an EventStream, which outlives the request.
+
+    204 for a cursor at or after the end of a watched `?job=`: the standard's way to say "do not come back".
+    """
+    view = ask.key(SSE, closes=True).view
+    if await has_nothing_left(delivery.tracker, delivery.journal, ask.project, ask.cursor, view):
         return web.Response(status=204, headers={"Cache-Control": "no-store", "Vary": "Accept"})
-    chunked = request.version >= HttpVersion11
     response = web.StreamResponse(headers=HEADERS)
-    if chunked:
+    response.force_close()  # the connection is not aiohttp's any more, so it carries nothing after this answer
+    encoding = SSE_PLAIN
+    if request.version >= HttpVersion11:
         response.enable_chunked_encoding()
-    else:
-        response.force_close()
+        encoding = SSE
     await response.prepare(request)
-    encoding = SSE if chunked else SSE_PLAIN
-    ended: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
-
-    def on_end(reason: EndReason) -> None:
-        if not ended.done():
-            ended.set_result(reason)
-
-    outlet = SocketOutlet(prepare_socket(request, delivery.send_buffer_bytes, delivery.heartbeat_s), encoding, on_end)
-    tracker.attach(outlet, "sse")
-    try:
-        outlet.write(encoding.frame([RETRY + encoding.encode(delivery.hello(), None)]))
-        key = ask.key(encoding, closes=True)
-        await follow(delivery, outlet, ask.project, ask.cursor, key)
-        job = await watched_job(tracker, journal, ask.project, key.view)
-        if job is not None and job.state.is_end:  # there is nothing to wait for
-            outlet.end(EndReason.DONE)
-        await ended
-        await close(request, response)
-    except ConnectionError:
-        pass  # the watcher left: nobody to tell
-    except HubError as exc:  # past the head there is no status to answer with
-        outlet.end(EndReason.GONE if isinstance(exc, NotFound) else EndReason.RESTARTING)
-        await close(request, response)
-    except Exception:
-        log.exception("an event stream broke", extra={"action": "stream_broke"})
-        if request.transport is not None:
-            request.transport.abort()
-    finally:
-        tracker.detach(outlet, ended.result() if ended.done() and not ended.cancelled() else None)
+    EventStream(request, delivery, encoding).begin(ask)
     return response
 
 
-async def close(request: web.Request, response: web.StreamResponse) -> None:
-    """Finish the body; a peer that does not take it loses the connection."""
-    try:
-        async with asyncio.timeout(LAST_BYTES_S):
-            await response.write_eof()
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
+class EventStream(asyncio.Protocol):
+    """One open stream, from its first event until the watcher leaves, the hub ends it, or its job has ended."""
+
+    __slots__ = ("_delivery", "_encoding", "_outlet", "_reason", "_task", "_timer", "_transport")
+
+    def __init__(self, request: web.Request, delivery: Delivery, encoding: Encoding) -> None:
+        """Takes the connection over. Raises ConnectionError."""
+        self._delivery = delivery
+        self._encoding = encoding
+        self._transport = prepare_socket(request, delivery.send_buffer_bytes, delivery.heartbeat_s)
+        self._outlet = SocketOutlet(self._transport, encoding, self._on_end)
+        self._reason: EndReason | None = None
+        self._task: asyncio.Task[None] | None = None
+        """The catch-up."""
+        self._timer: asyncio.TimerHandle | None = None
+        take_over(request, self)
+        delivery.tracker.attach(self._outlet, "sse")
+
+    def begin(self, ask: Ask) -> None:
+        self._outlet.write(self._encoding.frame([RETRY + self._encoding.encode(self._delivery.hello(), None)]))
+        if self._delivery.tracker.is_draining:  # it came over a connection that was open already
+            self._outlet.end(EndReason.RESTARTING)
+            return
+        self._task = asyncio.create_task(self._follow(ask))
+        self._task.add_done_callback(self._on_followed)
+
+    # -- for the connection -------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Nothing more is to come from this side; what comes is dropped."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+        self._delivery.tracker.detach(self._outlet, self._reason)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    async def _follow(self, ask: Ask) -> None:
+        delivery, key = self._delivery, ask.key(self._encoding, closes=True)
+        try:
+            await follow(delivery, self._outlet, ask.project, ask.cursor, key)
+            job = await watched_job(delivery.tracker, delivery.journal, ask.project, key.view)
+        except HubError as exc:  # past the head there is no status to answer with
+            self._outlet.end(EndReason.GONE if isinstance(exc, NotFound) else EndReason.RESTARTING)
+            return
+        if job is not None and job.state.is_end:  # there is nothing to wait for
+            self._outlet.end(EndReason.DONE)
+
+    def _on_followed(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        exc = None if task.cancelled() else task.exception()
+        if exc is not None and not isinstance(exc, ConnectionError):  # a watcher that left: nobody to tell
+            log.error("an event stream broke", extra={"action": "stream_broke"}, exc_info=exc)
+            self._transport.abort()
+
+    def _on_end(self, reason: EndReason) -> None:
+        """Finish the body; a peer that does not take it loses the connection."""
+        self._reason = reason
+        if self._task is not None:
+            self._task.cancel()
+        if self._transport.is_closing():
+            return
+        self._timer = asyncio.get_running_loop().call_later(LAST_BYTES_S, self._transport.abort)
+        if self._encoding is SSE:
+            self._transport.write(LAST_CHUNK)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()

@@ -3,16 +3,20 @@
 import asyncio
 import json
 import logging
+from collections.abc import Coroutine
 from typing import Any
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import HttpVersion11, web
 
 from hub.core.errors import BadRequest, EndReason, HubError, NotFound
 from hub.core.subscription import Subscription
 from hub.transports.ask import Ask, cadence
-from hub.transports.encodings import WS, ws_frame
+from hub.transports.encodings import WS, text, ws_frame
+from hub.transports.handshake import VERSION, WrongVersion, answer_headers
 from hub.transports.outlet import SocketOutlet, prepare_socket
 from hub.transports.stream import Delivery, follow
+from hub.transports.takeover import take_over
+from hub.transports.wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -27,108 +31,140 @@ CLOSE_CODES = {
     EndReason.GONE: 4503,
 }
 """4000-4499: come back with the cursor. 4500-4999: stay away."""
-ANSWERS_BYTES = 64 * 1024
+INTERNAL_ERROR = 1011
 ID_LENGTH = 64
-CLOSE_S = 2.0
-"""Longest wait for the peer's half of the closing handshake."""
 
 
-async def serve_ws(request: web.Request, delivery: Delivery, ask: Ask) -> web.WebSocketResponse:
-    """Talk until either side ends it. Raises NotFound before the upgrade, so a wrong address is a plain 404."""
+async def serve_ws(request: web.Request, delivery: Delivery, ask: Ask) -> web.StreamResponse:
+    """Upgrade, and leave the rest to a Conversation, which outlives the request.
+
+    Raises NotFound and BadRequest before the upgrade, so that a wrong address is a plain 404.
+    """
     if ask.project is not None:
         delivery.tracker.channel(ask.project)
-    socket = web.WebSocketResponse(compress=False, max_msg_size=delivery.max_frame_bytes, timeout=CLOSE_S)
-    await socket.prepare(request)
-    conversation = Conversation(request, socket, delivery)
+    if request.version < HttpVersion11 or request.can_read_body:
+        raise BadRequest("A WebSocket begins with a request in HTTP/1.1 that has no body.")
     try:
-        await conversation.run(ask)
-    except ConnectionError:
-        pass  # the watcher left: nobody to tell
-    except Exception:  # past the upgrade there is no status to answer with
-        log.exception("a WebSocket broke", extra={"action": "stream_broke"})
-        await socket.close(code=WSCloseCode.INTERNAL_ERROR)
-    finally:
-        conversation.close()
-    return socket
+        headers = answer_headers(request.headers)
+    except WrongVersion as exc:
+        return web.json_response(exc.to_wire(), status=426, headers={"Sec-WebSocket-Version": VERSION})
+    response = web.StreamResponse(status=101, headers=headers)
+    await response.prepare(request)
+    Conversation(request, delivery).begin(ask)
+    return response
+
+
+class WsOutlet(SocketOutlet):
+    def mute(self) -> None:
+        """Write nothing more: a close frame is the last one."""
+        self._ended = True
 
 
 class Conversation:
     """One open WebSocket: its outlet, its subscriptions by project, and its client's requests."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse, delivery: Delivery) -> None:
+    __slots__ = ("_delivery", "_outlet", "_reason", "_subscriptions", "_task", "_wire")
+
+    def __init__(self, request: web.Request, delivery: Delivery) -> None:
+        """Takes the connection over. Raises ConnectionError."""
+        transport = prepare_socket(request, delivery.send_buffer_bytes, delivery.heartbeat_s)
         self._delivery = delivery
-        self._socket = socket
-        self._transport = prepare_socket(request, delivery.send_buffer_bytes, delivery.heartbeat_s)
-        self._outlet = SocketOutlet(self._transport, WS, self._on_end)
+        self._outlet = WsOutlet(transport, WS, self._on_end)
+        self._wire = Wire(transport, delivery.max_frame_bytes, self)
         self._subscriptions: dict[str | None, Subscription] = {}
-        self._task = asyncio.current_task()
         self._reason: EndReason | None = None
+        self._task: asyncio.Task[None] | None = None
+        """A catch-up under way; nothing is heard meanwhile."""
+        early = take_over(request, self._wire)
         delivery.tracker.attach(self._outlet, "ws")
+        self._wire.hold()
+        if early:
+            self._wire.data_received(early)
 
-    async def run(self, ask: Ask) -> None:
-        try:
-            await self._listen(ask)
-        except asyncio.CancelledError:
-            if self._reason is None or self._task is None or self._task.uncancel():
-                raise  # the watcher left, or the server stops
-        if self._reason is not None:
-            await self._end(self._reason)
-
-    async def _listen(self, ask: Ask) -> None:
+    def begin(self, ask: Ask) -> None:
         self._outlet.send([self._delivery.hello()], "")
+        if self._delivery.tracker.is_draining:  # it came over a connection that was open already
+            self._outlet.end(EndReason.RESTARTING)
+        else:
+            self._work(self._subscribe_first(ask))
+
+    # -- what the wire tells ------------------------------------------------------------------------------------------
+
+    def heard(self, said: str) -> None:
+        request_id = None
+        try:
+            request = parse(said)
+            request_id = read_id(request)
+            self._do(request, request_id)
+        except HubError as exc:
+            self._refuse(request_id, exc)
+
+    def heard_binary(self) -> None:
+        self._outlet.end(EndReason.BAD_REQUEST)
+
+    def closing(self) -> None:
+        self._outlet.mute()
+        if self._task is not None:
+            self._task.cancel()
+
+    def gone(self) -> None:
+        self.closing()
+        self._delivery.tracker.detach(self._outlet, self._reason)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _on_end(self, reason: EndReason) -> None:
+        self._reason = reason
+        self._wire.close(CLOSE_CODES[reason], reason.word)
+        if self._task is not None:
+            self._task.cancel()
+
+    def _do(self, request: dict[str, Any], request_id: str | int | None) -> None:
+        match request.get("op"):
+            case "subscribe":
+                self._work(self._subscribe_and_say(read_subscribe(request), request_id))
+            case "unsubscribe":
+                project = read_text(request, "project")
+                subscription = self._subscriptions.pop(project, None)
+                if subscription is not None:
+                    self._delivery.tracker.leave(self._outlet, subscription)
+                self._say({"type": "unsubscribed", "id": request_id, "project": project})
+            case "ping":
+                self._say({"type": "pong", "id": request_id, "server_ms": self._delivery.now_ms()})
+            case other:
+                raise BadRequest(f"There is no op {other!r}; there are subscribe, unsubscribe and ping.")
+
+    def _work(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what waits, and hear nothing meanwhile, so that answers come in the order of what was asked."""
+        self._wire.hold()
+        self._task = asyncio.create_task(work)
+        self._task.add_done_callback(self._on_worked)
+
+    def _on_worked(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if task.cancelled():
+            return
+        exc = task.exception()
+        if exc is None:
+            self._wire.release()
+        elif not isinstance(exc, ConnectionError):  # a watcher that left: nobody to tell
+            log.error("a WebSocket broke", extra={"action": "stream_broke"}, exc_info=exc)
+            self._outlet.mute()
+            self._wire.close(INTERNAL_ERROR, "internal error")
+
+    async def _subscribe_first(self, ask: Ask) -> None:
         try:
             await self._subscribe(ask)
         except HubError as exc:  # past the upgrade there is no status to answer with
             self._outlet.end(EndReason.GONE if isinstance(exc, NotFound) else EndReason.RESTARTING)
-        async for message in self._socket:
-            if message.type is WSMsgType.TEXT:
-                await self._answer(message.data)
-                # Who asks without reading is not read from either, so what waits for it stays bounded.
-                await self._outlet.drained(ANSWERS_BYTES)
-            elif message.type is WSMsgType.BINARY:
-                self._outlet.end(EndReason.BAD_REQUEST)
 
-    def close(self) -> None:
-        self._delivery.tracker.detach(self._outlet, self._reason)
-
-    def _on_end(self, reason: EndReason) -> None:
-        # Closing beside a receive() that waits would not wait for the peer's half of the handshake.
-        self._reason = reason
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _end(self, reason: EndReason) -> None:
+    async def _subscribe_and_say(self, ask: Ask, request_id: str | int | None) -> None:
         try:
-            async with asyncio.timeout(CLOSE_S):
-                await self._socket.close(code=CLOSE_CODES[reason], message=reason.word.encode())
-        except (TimeoutError, ConnectionError):
-            self._transport.abort()
-
-    async def _answer(self, text: str) -> None:
-        request_id = None
-        try:
-            frame = parse(text)
-            request_id = read_id(frame)
-            await self._do(frame)
+            await self._subscribe(ask)
         except HubError as exc:
-            self._say({"type": "error", "id": request_id, **exc.to_wire()})
-
-    async def _do(self, frame: dict[str, Any]) -> None:
-        match frame.get("op"):
-            case "subscribe":
-                ask = read_subscribe(frame)
-                await self._subscribe(ask)
-                self._say({"type": "subscribed", "id": frame.get("id"), "project": ask.project})
-            case "unsubscribe":
-                project = read_text(frame, "project")
-                subscription = self._subscriptions.pop(project, None)
-                if subscription is not None:
-                    self._delivery.tracker.leave(self._outlet, subscription)
-                self._say({"type": "unsubscribed", "id": frame.get("id"), "project": project})
-            case "ping":
-                self._say({"type": "pong", "id": frame.get("id"), "server_ms": self._delivery.now_ms()})
-            case other:
-                raise BadRequest(f"There is no op {other!r}; there are subscribe, unsubscribe and ping.")
+            self._refuse(request_id, exc)
+        else:
+            self._say({"type": "subscribed", "id": request_id, "project": ask.project})
 
     async def _subscribe(self, ask: Ask) -> None:
         """Follow `ask.project`, anew if it was followed already."""
@@ -151,44 +187,47 @@ class Conversation:
         subscription = await follow(self._delivery, self._outlet, ask.project, ask.cursor, key)
         self._subscriptions[ask.project] = subscription
 
+    def _refuse(self, request_id: str | int | None, error: HubError) -> None:
+        self._say({"type": "error", "id": request_id, **error.to_wire()})
+
     def _say(self, answer: dict[str, Any]) -> None:
-        self._outlet.write(ws_frame(json.dumps(answer, separators=(",", ":")).encode()))
+        self._outlet.write(ws_frame(text(answer)))
 
 
-def parse(text: str) -> dict[str, Any]:
+def parse(said: str) -> dict[str, Any]:
     try:
-        frame = json.loads(text, parse_constant=_refuse)
+        request = json.loads(said, parse_constant=_refuse)
     except (ValueError, RecursionError) as exc:
         raise BadRequest("A frame must be one JSON object.") from exc
-    if not isinstance(frame, dict):
+    if not isinstance(request, dict):
         raise BadRequest("A frame must be one JSON object.")
-    return frame
+    return request
 
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not a JSON number")
 
 
-def read_id(frame: dict[str, Any]) -> str | int | None:
+def read_id(request: dict[str, Any]) -> str | int | None:
     """The client's own name for its request. Raises BadRequest."""
-    request_id = frame.get("id")
+    request_id = request.get("id")
     if request_id is None or type(request_id) is int or (isinstance(request_id, str) and len(request_id) <= ID_LENGTH):
         return request_id
     raise BadRequest(f"id must be a whole number or a text of at most {ID_LENGTH} characters.")
 
 
-def read_text(frame: dict[str, Any], name: str) -> str | None:
+def read_text(request: dict[str, Any], name: str) -> str | None:
     """Raises BadRequest."""
-    value = frame.get(name)
+    value = request.get(name)
     if value is None or isinstance(value, str):
         return value
     raise BadRequest(f"{name} must be a text.")
 
 
-def read_subscribe(frame: dict[str, Any]) -> Ask:
+def read_subscribe(request: dict[str, Any]) -> Ask:
     """Raises BadRequest."""
-    project, since, job = (read_text(frame, name) for name in ("project", "since", "job"))
-    interval, logs = frame.get("min_interval_ms", 0), frame.get("logs", True)
+    project, since, job = (read_text(request, name) for name in ("project", "since", "job"))
+    interval, logs = request.get("min_interval_ms", 0), request.get("logs", True)
     if type(interval) is not int or not 0 <= interval <= 60_000:
         raise BadRequest("min_interval_ms must be a whole number from 0 to 60000.")
     if type(logs) is not bool:

@@ -1,14 +1,18 @@
 """The application: routes, middlewares and the page, over an assembled hub."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from hub.assets import static_dir
+from hub.transports.wire import CLOSE_S
 from hub.web.assembly import Hub, drain
 from hub.web.errors import Handler, tell_errors
 from hub.web.guard import SAFE_METHODS, guard
 from hub.web.keys import HUB
+from hub.web.metrics import METRICS, registered, watch_lag
 from hub.web.page import ASSETS, harden, load
 from hub.web.routes import ROUTES
 
@@ -28,8 +32,28 @@ def create_app(hub: Hub) -> web.Application:
     app.add_routes(ROUTES)
     app.on_response_prepare.append(harden)
     app.on_shutdown.append(_drain)
+    app.on_cleanup.append(_see_off)
+    app[METRICS] = registered(hub)
+    app.cleanup_ctx.append(_lag_watch)
     return app
+
+
+async def _lag_watch(app: web.Application) -> AsyncIterator[None]:
+    watch = asyncio.create_task(watch_lag(app[METRICS]), name="lag")
+    yield
+    watch.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watch
 
 
 async def _drain(app: web.Application) -> None:
     await drain(app[HUB])
+
+
+async def _see_off(app: web.Application) -> None:
+    """Give the streams that have taken their connections over the time in which they close them."""
+    tracker = app[HUB].tracker
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(2 * CLOSE_S):
+            while tracker.watcher_count:  # noqa: ASYNC110 - no event tells it
+                await asyncio.sleep(0.01)

@@ -3,7 +3,9 @@
 from aiohttp import web
 
 import hub as package
+from hub.core.errors import BadRequest
 from hub.jobs.kinds import KINDS
+from hub.web.bodies import listing, paging
 from hub.web.keys import HUB
 
 
@@ -28,8 +30,15 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def watchers(request: web.Request) -> web.Response:
-    rows = list(request.app[HUB].tracker.introspect())
-    return web.json_response({"items": rows, "total": len(rows)})
+    """Who watches what, and how well each keeps up; oldest first. `?project=` narrows it."""
+    limit, cursor = paging(request)
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise BadRequest("That cursor is not one a page of this list gave out.")
+    project = request.query.get("project")
+    rows = [row for row in request.app[HUB].tracker.introspect() if project in {None, row["project"]}]
+    left = sorted((row for row in rows if row["id"] > int(cursor or 0)), key=lambda row: row["id"])
+    page = left[:limit]
+    return listing(page, len(rows), str(page[-1]["id"]) if len(left) > limit else None)
 
 
 async def kinds(request: web.Request) -> web.Response:

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from hub.surfaces import SURFACES
-from hub.web import events, history, jobs, operations, page, projects
+from hub.web import events, history, jobs, metrics, operations, page, projects
 
 API = "/api/v1"
 
@@ -12,6 +12,7 @@ ROUTES: tuple[web.RouteDef, ...] = (
     web.get("/static/{path:.+}", page.static),
     web.get("/healthz", operations.healthz),
     web.get("/readyz", operations.readyz),
+    web.get("/metrics", metrics.metrics),
     web.get(f"{API}/watchers", operations.watchers),
     web.get(f"{API}/kinds", operations.kinds),
     web.post(f"{API}/projects", projects.create),

@@ -132,6 +132,23 @@ async def test_a_job_is_replaced_by_its_newer_state(journal: Journal) -> None:
     assert await journal.job("j1") == newer
 
 
+async def test_ended_jobs_are_forgotten_by_count_and_age_but_never_the_newest(journal: Journal) -> None:
+    await journal.add_project(PROJECT)
+    live = job_of(event(1, job_body(), job="j00"))
+    made = [replace(live, id=f"j{n:02}", state=State.SUCCEEDED, ended=n * 100) for n in range(1, 9)]
+    await journal.commit(Batch(jobs=(live, *made)))
+
+    async def kept() -> list[str]:
+        return [job.id for job in (await journal.jobs(JobFilter(), 100, None)).items]
+
+    await journal.forget_jobs(keep=6, before_ms=0)
+    assert await kept() == ["j08", "j07", "j06", "j05", "j04", "j03", "j00"]
+    await journal.forget_jobs(keep=6, before_ms=501)
+    assert await kept() == ["j08", "j07", "j06", "j00"]
+    await journal.forget_jobs(keep=0, before_ms=10_000)
+    assert await kept() == ["j08", "j07", "j06", "j00"]
+
+
 async def test_pruning_by_count_and_age_raises_the_floor(journal: Journal) -> None:
     await journal.add_project(PROJECT)
     await journal.commit(Batch(events=tuple(event(seq, log_body()) for seq in range(1, 11))))

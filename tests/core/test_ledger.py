@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from hub.core.errors import JobEnded, NotFound
-from hub.core.events import Event, State
+from hub.core.errors import ForeignJob, JobEnded, NotFound
+from hub.core.events import Event, StageBody, State
 from hub.core.ledger import BLOCK, Ledger
 from hub.core.redaction import Redactor
-from tests.fakes import job_body, log_body, progress_body
+from tests.fakes import job_body, log_body, progress_body, stage_body
 
 
 class Scene:
@@ -143,3 +143,20 @@ def test_a_deleted_project_takes_its_waiting_events_along(scene: Scene) -> None:
     scene.ledger.close_project("p")
     assert scene.ledger.take() is None
     assert scene.ledger.live_jobs() == []
+
+
+def test_a_job_belongs_to_one_project(scene: Scene) -> None:
+    scene.ledger.open_project("q", 0)
+    scene.publish(job_body())
+    with pytest.raises(ForeignJob):
+        scene.ledger.publish("q", "j", "clone", log_body())
+
+
+def test_a_stage_carries_the_counts_of_the_one_before(scene: Scene) -> None:
+    """Its last progress may be merged away, and whoever comes later must still know them."""
+    scene.publish(job_body())
+    scene.publish(stage_body("fetch"))
+    scene.publish(progress_body(1, current=40))
+    body = scene.publish(stage_body("unpack")).body
+    assert isinstance(body, StageBody)
+    assert body.left == {"stage": "fetch", "current": 40, "total": 100, "unit": "objects"}

@@ -6,14 +6,16 @@ import re
 import sqlite3
 import stat
 import threading
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hub.core.errors import JournalUnavailable
 from hub.core.ports import Batch, Project
 from hub.journal import queries
-from hub.journal.sqlite import JournalTooNew, SqliteJournal
+from hub.journal.sqlite import SLICE_ROWS, JournalTooNew, SqliteJournal
 from tests.conftest import until
 from tests.fakes import event, log_body
 
@@ -117,3 +119,26 @@ async def test_a_damaged_file_is_told_and_leaves_no_thread(tmp_path: Path, damag
     with pytest.raises(JournalUnavailable):
         await SqliteJournal(path).open(recent_jobs=1)
     await until(lambda: threading.active_count() <= before)
+
+
+async def test_pruning_much_leaves_turns_for_commits(tmp_path: Path) -> None:
+    """A commit made while thousands of rows are dropped waits for one slice, not for all."""
+    journal = SqliteJournal(tmp_path / "journal.sqlite3")
+    await journal.open(recent_jobs=1)
+    try:
+        await journal.add_project(Project(id="p", name="p", created=1))
+        await journal.commit(Batch(events=tuple(event(seq, log_body()) for seq in range(1, 20 * SLICE_ROWS))))
+        done: list[str] = []
+
+        async def said(name: str, work: Coroutine[Any, Any, None]) -> None:
+            await work
+            done.append(name)
+
+        await asyncio.gather(
+            said("prune", journal.prune({"p": 20 * SLICE_ROWS})),
+            said("commit", journal.commit(Batch(events=(event(20 * SLICE_ROWS + 1, log_body()),)))),
+        )
+        assert done == ["commit", "prune"]
+        assert [each.seq for each in await journal.events("p", 0, 1 << 40, 10)] == [20 * SLICE_ROWS + 1]
+    finally:
+        await journal.close()

@@ -32,20 +32,22 @@ def stage(name: str) -> StageBody:
 
 
 def progress(name: str, current: int, total: int | None, percent: float, **more: object) -> ProgressBody:
-    fields = {"unit": "objects", "rate": None, "eta_s": None, "message": "", "detail": {}} | more
+    fields = {"unit": "objects", "rate": None, "eta_s": None, "stalled_s": None, "message": "", "detail": {}} | more
     step = {"stage": name, "step": STEPS[name], "steps": len(PLAN)}
     return ProgressBody(**step, current=current, total=total, percent=percent, **fields)
 
 
 LOST = Failure(code="host_not_found", message="No host.", stage="connect", hint="Check the address.", retry=True)
-A, B, C, D = "01a1-first", "01a1-second", "01a1-third", "01a1-fourth"
+LEFT = {"stage": "receiving", "current": 2801, "total": 2801, "unit": "objects"}
+"""The counts of a progress that was merged away."""
+A, B, C, D, E = "01a1-first", "01a1-second", "01a1-third", "01a1-fourth", "01a1-fifth"
 STORY: list[tuple[str, Body]] = [
-    (A, job("queued", plan=PLAN, queue=1)),
+    (A, job("queued", plan=PLAN, queue=1, usual_s=(30.0, 41.5))),
     (A, job("running")),
     (A, stage("connect")),
     (A, LogBody(level="info", message="Connecting to git.example.org", stage="connect")),
-    (A, job("failed", error=LOST)),
-    (B, job("queued", plan=PLAN, queue=2, attempt=2, retry_of=A)),
+    (A, job("failed", error=LOST, resumable=True)),
+    (B, job("queued", plan=PLAN, queue=2, attempt=2, retry_of=A, resumed=True)),
     (C, job("queued", plan=PLAN, queue=3, params={})),
     (B, job("queued", queue=1, attempt=2, retry_of=A)),
     (B, job("running", attempt=2, retry_of=A)),
@@ -55,10 +57,13 @@ STORY: list[tuple[str, Body]] = [
     (B, progress("receiving", 0, None, 2.7)),
     (B, progress("receiving", 120, 2800, 6.2, rate=60.5, eta_s=(40.0, 55.0), detail={"received_bytes": 9000})),
     (B, job("paused", attempt=2, retry_of=A)),
+    (B, job("queued", queue=2, attempt=2, retry_of=A)),
+    (B, job("queued", queue=1, attempt=2, retry_of=A)),
     (B, job("running", attempt=2, retry_of=A)),
+    (B, progress("receiving", 120, 2800, 6.2, stalled_s=12.0, detail={"received_bytes": 9000})),
     (B, LogBody(level="warning", message="remote: «schön», 3 objects skipped\n", stage="receiving")),
     (B, progress("receiving", 2800, 2800, 82.6, rate=71.0, eta_s=(2.0, 3.0), message="Receiving objects: 100%")),
-    (B, StageBody(stage="unplanned", title="Something the plan did not hold", step=3, steps=4)),
+    (B, StageBody(stage="unplanned", title="Something the plan did not hold", step=3, steps=4, left=LEFT)),
     (B, stage("checkout")),
     (B, progress("checkout", 60, 61, 99.9, unit="files", rate=500.0, eta_s=(0.0, 1.0))),
     (B, job("succeeded", attempt=2, retry_of=A, result={"path": "/srv/demo", "head": None, "bare": False})),
@@ -67,8 +72,18 @@ STORY: list[tuple[str, Body]] = [
     (D, progress("receiving", 5, 10, 30.0)),
     (D, job("running")),
     (D, stage("receiving")),
+    (D, job("paused")),
     (D, job("cancelling")),
     (D, job("interrupted")),
+    (E, job("queued", plan=PLAN, queue=1)),
+    (E, job("paused")),
+    (E, job("queued", queue=1)),
+    (E, job("running")),
+    (E, stage("connect")),
+    (E, job("paused")),
+    (E, job("running")),
+    (E, job("paused")),
+    (E, job("interrupted", resumable=True)),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -281,6 +282,22 @@ async def test_a_poll_waits_for_news_and_answers_304_without(hub: Running) -> No
     hub.publish("p", "j1", progress_body(42))
     status, news, _ = await asyncio.wait_for(waiting, 2)
     assert [event["percent"] for event in news["events"]] == [42]
+
+
+async def test_polls_are_asked_to_come_as_often_as_things_move(hub: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def retry_after() -> str:
+        return (await hub.call("GET", EVENTS))[2]["Retry-After"]
+
+    assert await retry_after() == "10"
+    hub.publish("p", "j1", job_body(State.QUEUED))
+    await hub.settle()
+    assert await retry_after() == "2"
+    await hub.begin()
+    await hub.progress(1)
+    assert await retry_after() == "1"
+    still_ms = hub.hub.clock.now_ms() + 9_000
+    monkeypatch.setattr(time, "time_ns", lambda: still_ms * 1_000_000)
+    assert await retry_after() == "4"
 
 
 async def test_a_poll_of_a_finished_job_does_not_wait(hub: Running) -> None:

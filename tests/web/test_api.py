@@ -436,3 +436,16 @@ async def test_health_readiness_and_watchers(hub: Running) -> None:
         _, rows, _ = await hub.call("GET", "/api/v1/watchers")
         (row,) = rows["items"]
         assert (row["transport"], row["project"], row["min_interval_ms"], row["lag"]) == ("ws", "p", 1000, 0)
+        assert row["bytes"] > 0
+        waiting = asyncio.create_task(
+            hub.call("GET", f"{PROJECTS}/p/events?wait=20&since={hub.hub.tracker.channel('p').position}")
+        )
+        await until(lambda: hub.hub.tracker.watchers_of("p") == 2)
+        first = (await hub.call("GET", "/api/v1/watchers?limit=1"))[1]
+        assert (first["items"], first["total"]) == ([row], 2)
+        second = (await hub.call("GET", f"/api/v1/watchers?limit=1&cursor={first['next']}"))[1]
+        assert (second["items"][0]["transport"], second.get("next")) == ("poll", None)
+        assert (await hub.call("GET", "/api/v1/watchers?project=q"))[1] == {"items": [], "total": 0}
+        assert (await hub.call("GET", "/api/v1/watchers?cursor=x"))[0] == 400
+        hub.publish("p", "j1", job_body())
+        await waiting

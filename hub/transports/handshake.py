@@ -1,0 +1,38 @@
+"""The opening handshake of a WebSocket (RFC 6455, 4.2): from a request's headers to the answer's. Pure."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+
+from hub.core.errors import BadRequest
+
+KEY_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+KEY_BYTES = 16
+VERSION = "13"
+
+
+class WrongVersion(BadRequest):
+    """The hub speaks version 13 of the WebSocket protocol."""
+
+    code = "websocket_version"
+
+
+def answer_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Raises BadRequest for what is no handshake. Extensions and subprotocols are not taken up.
+
+    The request is HTTP/1.1, and its `Upgrade` names websocket.
+    """
+    if "upgrade" not in (word.strip().lower() for word in headers.get("Connection", "").split(",")):
+        raise BadRequest("A WebSocket needs the header Connection: Upgrade. Does a proxy on the way drop it?")
+    if headers.get("Sec-WebSocket-Version") != VERSION:
+        raise WrongVersion
+    key = headers.get("Sec-WebSocket-Key", "").strip()
+    try:
+        is_key = len(base64.b64decode(key, validate=True)) == KEY_BYTES
+    except binascii.Error:
+        is_key = False
+    if not is_key:
+        raise BadRequest("Sec-WebSocket-Key must be 16 bytes in base64.")
+    digest = hashlib.sha1(key.encode() + KEY_SALT, usedforsecurity=False).digest()
+    return {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": base64.b64encode(digest).decode()}
