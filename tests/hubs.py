@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
 from hub.core.events import Body
 from hub.core.ports import Journal
 from hub.settings import Settings
-from hub.web.app import create_app
 from hub.web.assembly import Hub, assembled
+from hub.web.server import listen, prepared
 from tests.fakes import job_body, progress_body, stage_body
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -64,11 +63,9 @@ async def running(folder: Path, journal: Journal | None = None, **settings: Any)
     """Listens on a free port until the block ends; what is in `folder` outlives it."""
     values = {"data_dir": str(folder), "spare_children": 0, "allow_networks": LOOPBACK, "drain_s": 0.2} | settings
     async with assembled(Settings(**values), journal) as hub:
-        runner = web.AppRunner(create_app(hub), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
-        await runner.setup()
+        runner = await prepared(hub, close_s=1.0)
         try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
+            await listen(runner, "127.0.0.1", 0, hub.settings.heartbeat_s)
             host, port = runner.addresses[0]
             async with aiohttp.ClientSession() as session:
                 yield Running(hub, f"http://{host}:{port}", session)

@@ -173,6 +173,11 @@ class Tracker:
         return self._topic(project).wait(view, wake)
 
     @property
+    def waiting_count(self) -> int:
+        """Requests that are held open."""
+        return sum(len(topic.waiters) for topic in self._topics())
+
+    @property
     def watcher_count(self) -> int:
         return len(self._watchers)
 

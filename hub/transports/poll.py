@@ -26,6 +26,8 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
     wait_s = seconds(request.query, "wait", MAX_WAIT_S)
     tag = etag_cursor(request.headers.get("If-None-Match"))
     cursor = ask.cursor
+    if delivery.tracker.waiting_count >= delivery.max_watchers:
+        wait_s = 0.0  # the answer is as right as it would be later, and Retry-After says when to ask again
     deadline = asyncio.get_running_loop().time() + wait_s
     merged: list[Message] = []
     place = delivery.tracker, delivery.journal

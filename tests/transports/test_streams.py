@@ -284,6 +284,19 @@ async def test_a_poll_waits_for_news_and_answers_304_without(hub: Running) -> No
     assert [event["percent"] for event in news["events"]] == [42]
 
 
+async def test_beyond_the_limit_a_poll_is_answered_at_once_and_right(tmp_path: Path) -> None:
+    async with running(tmp_path, max_watchers=1) as hub:
+        await hub.make_project()
+        await hub.begin()
+        _, body, _ = await hub.call("GET", EVENTS)
+        held = asyncio.create_task(hub.call("GET", f"{EVENTS}?since={body['cursor']}&wait=20"))
+        await until(lambda: hub.hub.tracker.watchers_of("p"))
+        status, answer, headers = await asyncio.wait_for(hub.call("GET", f"{EVENTS}?since={body['cursor']}&wait=20"), 2)
+        assert (status, answer["events"], headers["Retry-After"]) == (200, [], "1")
+        hub.publish("p", "j1", progress_body(42))
+        assert (await held)[1]["events"][0]["percent"] == 42
+
+
 async def test_polls_are_asked_to_come_as_often_as_things_move(hub: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     async def retry_after() -> str:
         return (await hub.call("GET", EVENTS))[2]["Retry-After"]
