@@ -76,6 +76,8 @@ class Ledger:
         self._changed: dict[str, JobState] = {}
         self._reserving: dict[str, int] = {}
         self._keys: dict[str, Key] = {}
+        self._owed: Batch | None = None
+        """Taken, and not committed yet."""
         self.published: collections.Counter[str] = collections.Counter()
         """By type, since the hub started."""
 
@@ -95,6 +97,8 @@ class Ledger:
         self._uncommitted = [event for event in self._uncommitted if event.project != project]
         self._changed = {job.id: job for job in self._changed.values() if job.project != project}
         self._reserving.pop(project, None)
+        if self._owed is not None:
+            self._owed = without(self._owed, project)
 
     def live_jobs(self) -> list[JobState]:
         """Jobs that have not ended, as published (watchers may not have been told yet)."""
@@ -139,20 +143,24 @@ class Ledger:
         self._keys[key.key] = key
 
     def take(self) -> Batch | None:
-        """Everything that is to be made durable; None when nothing is. The caller owes a `commit` of it."""
-        if not (self._uncommitted or self._changed or self._reserving):
-            return None
-        batch = Batch(
-            events=tuple(self._uncommitted),
-            jobs=tuple(self._changed.values()),
-            reserved=dict(self._reserving),
-            keys=tuple(self._keys.values()),
-        )
-        self._uncommitted, self._changed, self._reserving, self._keys = [], {}, {}, {}
-        return batch
+        """Everything that is to be made durable; None when nothing is.
 
-    def commit(self, batch: Batch) -> None:
-        """`batch` is durable: pass on what waited for it."""
+        The same again until `commit`, but for projects that have been deleted meanwhile: so ask before each try.
+        """
+        if self._owed is None and (self._uncommitted or self._changed or self._reserving):
+            self._owed = Batch(
+                events=tuple(self._uncommitted),
+                jobs=tuple(self._changed.values()),
+                reserved=dict(self._reserving),
+                keys=tuple(self._keys.values()),
+            )
+            self._uncommitted, self._changed, self._reserving, self._keys = [], {}, {}, {}
+        return self._owed
+
+    def commit(self) -> None:
+        """What was taken is durable: pass on what waited for it."""
+        batch, self._owed = self._owed, None
+        assert batch is not None
         for event in batch.events:
             if line := self._lines.get(event.project):
                 line.committed = event.seq
@@ -190,3 +198,13 @@ class Ledger:
         if line.seq + BLOCK // 2 > line.asked:  # early, so that progress need not wait at the block's end
             self._reserving[project] = line.asked = line.seq + BLOCK
             self._wake()
+
+
+def without(batch: Batch, project: str) -> Batch:
+    """The batch as if the project had never been."""
+    return dataclasses.replace(
+        batch,
+        events=tuple(event for event in batch.events if event.project != project),
+        jobs=tuple(job for job in batch.jobs if job.project != project),
+        reserved={name: upto for name, upto in batch.reserved.items() if name != project},
+    )

@@ -70,6 +70,8 @@ class MemoryJournal:
 
     async def prune(self, floors: Mapping[str, int]) -> None:
         for project, floor in floors.items():
+            if project not in self._projects:  # deleted since `prunable`
+                continue
             self._floors[project] = max(self._floors[project], floor)
             self._events[project] = [event for event in self._events[project] if event.seq > floor]
 

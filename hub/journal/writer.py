@@ -7,7 +7,7 @@ import time
 
 from hub.core.errors import JournalUnavailable
 from hub.core.ledger import Ledger
-from hub.core.ports import Batch, Journal
+from hub.core.ports import Journal
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +67,9 @@ class Writer:
         self.wake()
 
     async def _commit_what_waits(self) -> None:
-        batch = self._ledger.take()
         turn, self._turn = self._turn, None
         try:
-            if batch is not None:
-                await self._commit(batch)
+            await self._commit()
         except JournalUnavailable as exc:
             if turn is not None and not turn.done():
                 turn.set_exception(exc)
@@ -79,9 +77,9 @@ class Writer:
         if turn is not None and not turn.done():
             turn.set_result(None)
 
-    async def _commit(self, batch: Batch) -> None:
+    async def _commit(self) -> None:
         """Until it is done, however long the disk is full: nothing after it may be told before it."""
-        while True:
+        while (batch := self._ledger.take()) is not None:
             began = time.monotonic()
             try:
                 await self._journal.commit(batch)
@@ -95,13 +93,13 @@ class Writer:
                     raise JournalUnavailable(self.failure) from exc
                 await asyncio.sleep(RETRY_S)
                 continue
-            break
-        self.commits += 1
-        self.commit_s += time.monotonic() - began
-        if self.failing_since is not None:
-            log.warning("the journal is written again", extra={"action": "journal_recovered"})
-            self.failing_since, self.failure = None, ""
-        self._ledger.commit(batch)
+            self.commits += 1
+            self.commit_s += time.monotonic() - began
+            if self.failing_since is not None:
+                log.warning("the journal is written again", extra={"action": "journal_recovered"})
+                self.failing_since, self.failure = None, ""
+            self._ledger.commit()
+            return
 
 
 def _seen(turn: "asyncio.Future[None]") -> None:

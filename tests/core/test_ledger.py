@@ -30,7 +30,7 @@ class Scene:
     def commit(self) -> None:
         batch = self.ledger.take()
         assert batch is not None
-        self.ledger.commit(batch)
+        self.ledger.commit()
 
     def publish(self, body: object, job: str = "j") -> Event:
         return self.ledger.publish("p", job, "clone", body)  # type: ignore[arg-type]
@@ -66,7 +66,7 @@ def test_what_is_published_during_a_commit_waits_for_the_next(scene: Scene) -> N
     assert batch is not None
     scene.publish(log_body())
     scene.publish(progress_body(3))
-    scene.ledger.commit(batch)
+    scene.ledger.commit()
     assert scene.told == [1]
     scene.commit()
     assert scene.told == [1, 2, 3]
@@ -160,3 +160,21 @@ def test_a_stage_carries_the_counts_of_the_one_before(scene: Scene) -> None:
     body = scene.publish(stage_body("unpack")).body
     assert isinstance(body, StageBody)
     assert body.left == {"stage": "fetch", "current": 40, "total": 100, "unit": "objects"}
+
+
+def test_what_is_owed_forgets_a_deleted_project(scene: Scene) -> None:
+    """A commit fails, its project is deleted and made again: the second try must not pass the old for the new."""
+    scene.ledger.open_project("q", 0)
+    scene.publish(job_body())
+    scene.ledger.publish("q", "k", "clone", job_body())
+    assert scene.ledger.take() is not None
+    scene.ledger.close_project("p")
+    scene.ledger.open_project("p", 0)
+    scene.publish(job_body(), job="again")
+    again = scene.ledger.take()
+    assert again is not None
+    assert ([event.project for event in again.events], list(again.reserved)) == (["q"], ["q"])
+    scene.ledger.commit()
+    assert scene.told == [1]
+    scene.commit()
+    assert scene.told == [1, 1]
