@@ -62,8 +62,7 @@ def test_progress_alone_never_waits(scene: Scene) -> None:
 
 def test_what_is_published_during_a_commit_waits_for_the_next(scene: Scene) -> None:
     scene.publish(job_body())
-    batch = scene.ledger.take()
-    assert batch is not None
+    assert scene.ledger.take() is not None
     scene.publish(log_body())
     scene.publish(progress_body(3))
     scene.ledger.commit()
@@ -99,6 +98,8 @@ def test_a_batch_holds_the_state_that_its_events_make(scene: Scene) -> None:
     assert [event.seq for event in batch.events] == [1]
     assert [(job.seq, job.percent) for job in batch.jobs] == [(2, 7.0)]
     assert batch.reserved["p"] >= 2
+    assert scene.ledger.take() is batch, "the same until it is committed"
+    scene.ledger.commit()
     assert scene.ledger.take() is None
 
 
