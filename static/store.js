@@ -18,6 +18,7 @@ export class Store extends EventTarget {
 
   take(message) {
     if (message.type === 'snapshot') this.#fill(message);
+    else if (message.type === 'reset' && message.reason === 'gone') this.#forget(message.project);
     else if (message.job !== undefined) this.#fold(message);
     else return;
     this.dispatchEvent(new Event('change'));
@@ -26,6 +27,10 @@ export class Store extends EventTarget {
   put(state) {
     this.#keep(state);
     this.dispatchEvent(new Event('change'));
+  }
+
+  #forget(project) {
+    for (const [id, job] of this.jobs) if (job.project === project) this.jobs.delete(id);
   }
 
   #fold(event) {

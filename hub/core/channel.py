@@ -11,6 +11,9 @@ from hub.core.job import JobState, reduce
 from hub.core.messages import Merged, Message, Reset, Snapshot
 from hub.core.topic import Topic
 
+PAGE = 100
+"""Events in one part of a replay, so that a watcher who does not read costs no more than that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
@@ -98,12 +101,13 @@ class Channel(Topic):
         if max(since.seq, covered) < floor:
             return Behind(max(since.seq, covered), floor)
         after = [event for event in self.ring if event.seq > since.seq]
-        between = self._newest_progress(since.seq, floor)
-        messages, told = compose([*between, *after], {self.project: since.seq}, view)
-        if told[self.project] < self.head:  # numbers this watcher did not ask for, or that were never used
-            skipped = self.head - told[self.project]
-            messages = [*messages, Merged(project=self.project, count=skipped, upto=self.head)]
-        return Resumed(messages, {self.project: self.head})
+        is_now = len(after) <= PAGE
+        after = after[:PAGE]
+        messages, told = compose([*self._newest_progress(since.seq, floor), *after], {self.project: since.seq}, view)
+        last, upto = told[self.project], self.head if is_now else after[-1].seq
+        if last < upto:  # numbers this watcher did not ask for, or that were never used
+            messages.append(Merged(project=self.project, count=upto - last, upto=upto))
+        return Resumed(messages, {self.project: upto}, is_now=is_now)
 
     def page(self, since: int, events: Sequence[Event], upto: int, view: View) -> Resumed:
         """The part of a replay that came from the journal: `events` are all the lossless ones in (since, upto]."""

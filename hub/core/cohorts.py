@@ -8,12 +8,13 @@ its own and rejoins when its connection has drained.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hub.core.composition import View, compose
+from hub.core.composition import View
 from hub.core.counts import Counts
 from hub.core.errors import EndReason
 from hub.core.events import Event
+from hub.core.flush import Flush
 from hub.core.mailbox import Mailbox
-from hub.core.messages import Message, cursor_after, merged_in
+from hub.core.messages import Message
 from hub.core.ports import Clock, Encoding, Timer
 from hub.core.subscription import Congestion, Subscription, Uptake, Way
 
@@ -57,7 +58,6 @@ class Cohort:
 
     def __init__(self, key: CohortKey, house: House) -> None:
         self.key = key
-        self._view = key.view
         self._house = house
         self._limits = house.limits
         self._pending: list[Event] = []
@@ -100,6 +100,16 @@ class Cohort:
                 told.pop(project, None)
             else:
                 told[project] = seq
+        if seq is None:
+            for subscription in self._apart:
+                if subscription.congestion is not None:
+                    subscription.congestion.mailbox.forget(project)
+
+    def tell(self, message: Message) -> None:
+        """Send every member a message that is about the topic itself, and no event of it."""
+        if payload := self._begin(()).encode([message]):
+            for subscription in self.subscriptions:
+                subscription.outlet.write(payload)
 
     def position(self, subscription: Subscription) -> Mapping[str, int]:
         """By project, the number up to which the subscription's stream accounts for everything."""
@@ -118,7 +128,7 @@ class Cohort:
 
     def offer(self, event: Event) -> None:
         """Something happened on the topic; ask for one flush."""
-        if not self._view.shows(event):
+        if not self.key.view.shows(event):
             return
         self._pending.append(event)
         cadence_ms = self.key.cadence_ms
@@ -150,7 +160,11 @@ class Cohort:
             assert subscription.congestion is not None
             outlet = subscription.outlet
             if outlet.backlog() <= self._limits.high_water_bytes // 2:
-                self._catch_up(subscription)
+                try:
+                    self._catch_up(subscription)
+                except Exception:  # as in flush: what waited for it must not pass for merged
+                    outlet.end(EndReason.LOST_POSITION)
+                    raise
             elif subscription.congestion.uptake.still_s(outlet.taken(), now) >= self._limits.too_slow_s:
                 outlet.end(EndReason.TOO_SLOW)
         return Way.CONGESTED in self._apart.values()
@@ -163,60 +177,65 @@ class Cohort:
             self._timer = None
 
     def _flush(self, pending: Sequence[Event]) -> None:
-        encoded: dict[int, bytes] = {}
+        flush = self._begin(pending)
         apart = list(self._apart)
-        self._send_shared(pending, encoded)
+        self._send_shared(flush)
         for subscription in apart:
             match self._apart.get(subscription):
                 case Way.JOINING:
-                    self._send_own(subscription, pending, encoded)
+                    self._send_own(subscription, flush)
                 case Way.CONGESTED:
                     self._post(subscription, pending)
-        if self._view.closes and any(event.is_end for event in pending):
+        if self.key.view.closes and flush.has_end:
             for subscription in self.subscriptions:
                 if self.way(subscription) is not Way.CONGESTED:
                     subscription.outlet.end(EndReason.DONE)
 
-    def _send_shared(self, pending: Sequence[Event], encoded: dict[int, bytes]) -> None:
+    def _begin(self, pending: Sequence[Event]) -> Flush:
+        return Flush(pending, self.key.view, self.key.encoding, self._house.epoch, self._house.counts)
+
+    def _send_shared(self, flush: Flush) -> None:
         """The hot path: the work of a delivery is one call of `outlet.offer`."""
         if not self._shared:
             return
         before = self._told
-        messages, self._told = compose(pending, before, self._view)
-        payload = self._encode(messages, encoded)
+        parcel = flush.parcel(before)
+        self._told = parcel.told
+        payload, high_water = parcel.payload, self._limits.high_water_bytes
         if not payload:
             return
-        high_water = self._limits.high_water_bytes
         slow = [member for member in self._shared if not member.outlet.offer(payload, high_water)]
         for subscription in slow:
             self._congest(subscription, before)
-            self._post(subscription, pending)
-        self._delivered += len(messages)
-        self._merged += (merged := merged_in(messages))
-        self._house.counts.delivered += len(messages) * len(self._shared)
-        self._house.counts.merged += merged * len(self._shared)
+            self._post(subscription, flush.pending)
+        self._delivered += parcel.messages
+        self._merged += parcel.merged
+        self._house.counts.delivered += parcel.messages * len(self._shared)
+        self._house.counts.merged += parcel.merged * len(self._shared)
 
-    def _send_own(self, subscription: Subscription, pending: Sequence[Event], encoded: dict[int, bytes]) -> None:
-        messages, told = compose(pending, subscription.told, self._view)
-        payload = self._encode(messages, encoded)
-        if payload and not subscription.outlet.offer(payload, self._limits.high_water_bytes):
-            self._congest(subscription, subscription.told)
-            self._post(subscription, pending)
-            return
-        if payload:
-            self._count(subscription, len(messages), merged_in(messages))
-        subscription.told = told
-        if not self._shared or told == self._told:
+    def _send_own(self, subscription: Subscription, flush: Flush) -> None:
+        parcel = flush.parcel(subscription.told)
+        if parcel.payload:
+            if not subscription.outlet.offer(parcel.payload, self._limits.high_water_bytes):
+                self._congest(subscription, subscription.told)
+                self._post(subscription, flush.pending)
+                return
+            subscription.delivered += parcel.messages
+            subscription.merged += parcel.merged
+            self._house.counts.delivered += parcel.messages
+            self._house.counts.merged += parcel.merged
+        subscription.told = dict(parcel.told)
+        if not self._shared or subscription.told == self._told:
             self._share(subscription)
 
     def _catch_up(self, subscription: Subscription) -> None:
         """The connection has drained: send what waited, and rejoin."""
         assert subscription.congestion is not None
-        waiting = subscription.congestion.mailbox.drain()
+        flush = self._begin(subscription.congestion.mailbox.drain())
         subscription.congestion = None
         self._apart[subscription] = Way.JOINING
-        self._send_own(subscription, waiting, {})
-        if self._view.closes and any(event.is_end for event in waiting):
+        self._send_own(subscription, flush)
+        if self.key.view.closes and flush.has_end:
             subscription.outlet.end(EndReason.DONE)
 
     def _share(self, subscription: Subscription) -> None:
@@ -242,23 +261,3 @@ class Cohort:
         if not subscription.post(pending):
             subscription.outlet.end(EndReason.TOO_SLOW)
         self._house.counts.dropped += subscription.dropped - dropped
-
-    def _count(self, subscription: Subscription, delivered: int, merged: int) -> None:
-        subscription.delivered += delivered
-        subscription.merged += merged
-        self._house.counts.delivered += delivered
-        self._house.counts.merged += merged
-
-    def _encode(self, messages: Sequence[Message], encoded: dict[int, bytes]) -> bytes:
-        """All of `messages` as one piece; `encoded` remembers the events' bytes, by identity, for the whole flush."""
-        encoding, pieces = self.key.encoding, []
-        for message in messages:
-            piece = encoded.get(id(message))
-            if piece is None:
-                piece = encoding.encode(message, cursor_after(message, self._house.epoch))
-                self._house.counts.encoded += 1
-                if isinstance(message, Event):
-                    encoded[id(message)] = piece
-            if piece:
-                pieces.append(piece)
-        return encoding.frame(pieces) if pieces else b""

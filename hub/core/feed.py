@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from hub.core.channel import Channel, Resumed
 from hub.core.cohorts import House
 from hub.core.events import Event, Position
-from hub.core.messages import Snapshot
+from hub.core.messages import Reset, Snapshot
 from hub.core.topic import Topic
 
 FEED_ENDED = 50
@@ -13,12 +13,14 @@ FEED_ENDED = 50
 
 
 class Feed(Topic):
-    __slots__ = ("_boot", "_count")
+    __slots__ = ("_boot", "_count", "_told")
 
     def __init__(self, house: House, boot: str) -> None:
         super().__init__(house)
         self._boot = boot
         self._count = 0
+        self._told: dict[str, int] = {}
+        """By project, its newest number that the feed has shown: where the cohorts are, and newcomers begin."""
 
     @property
     def position(self) -> Position:
@@ -29,15 +31,21 @@ class Feed(Topic):
         """Log lines are not on the feed."""
         if event.body.type != "log":
             self._count += 1
+            self._told[event.project] = event.seq
             super().offer(event)
 
     def place(self, project: str, seq: int | None) -> None:
         """A project has come, at number `seq`, or gone (None)."""
         for cohort in self.cohorts.values():
             cohort.place(project, seq)
-        if seq is None:
-            self._count += 1
-            self.wake_all()
+        if seq is not None:
+            self._told[project] = seq
+            return
+        self._told.pop(project, None)
+        self._count += 1
+        for cohort in self.cohorts.values():
+            cohort.tell(Reset(project=project, reason="gone"))
+        self.wake_all()
 
     def snapshot(self, channels: Iterable[Channel]) -> Resumed:
         """Every job that has not ended and the newest that have, of all projects."""
@@ -54,4 +62,4 @@ class Feed(Topic):
                 job.to_wire() | {"watchers": channel.watchers} for job, channel in jobs if job.id not in left_out
             ),
         )
-        return Resumed([message], {channel.project: channel.head for channel in channels})
+        return Resumed([message], dict(self._told))

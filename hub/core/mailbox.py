@@ -39,6 +39,11 @@ class Mailbox:
         self._latest[event.job] = event
         return Offer.MERGED if merged else Offer.KEPT
 
+    def forget(self, project: str) -> None:
+        """Drop what waits of a project that is gone."""
+        self._latest = {job: event for job, event in self._latest.items() if event.project != project}
+        self._lossless = [event for event in self._lossless if event.project != project]
+
     def drain(self) -> list[Event]:
         """Take everything that waits, oldest seq first. A job's progress appears once, at its newest."""
         waiting = sorted([*self._lossless, *self._latest.values()], key=lambda event: event.seq)

@@ -4,6 +4,7 @@ Everything is synchronous, so "register, then snapshot, then what follows" canno
 wait (reading the journal for an old cursor, writing to sockets) is done by the transports, before and after.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,15 +54,14 @@ class Tracker:
         channel = self._channels.pop(project, None)
         if channel is None:
             return
-        for key, cohort in list(channel.cohorts.items()):
-            gone = key.encoding.frame([key.encoding.encode(Reset(project=project, reason="gone"), None)])
+        for cohort in list(channel.cohorts.values()):
             for subscription in cohort.subscriptions:
-                outlet = subscription.outlet
-                if len(self._watchers[outlet].subscriptions) == 1:
-                    outlet.end(EndReason.GONE)
-                else:
-                    outlet.write(gone)
-                    self.leave(outlet, subscription)
+                if self._watchers[subscription.outlet].follows_nothing_but(subscription):
+                    subscription.outlet.end(EndReason.GONE)
+            cohort.tell(Reset(project=project, reason="gone"))
+            for subscription in cohort.subscriptions:
+                if not self._watchers[subscription.outlet].follows_nothing_but(subscription):
+                    self.leave(subscription.outlet, subscription)
         self._feed.place(project, None)
         channel.wake_all()
 
@@ -136,9 +136,10 @@ class Tracker:
 
     # -- who watches --------------------------------------------------------------------------------------------------
 
-    def attach(self, outlet: Outlet, transport: str) -> None:
+    def attach(self, outlet: Outlet, transport: str, encoding: Encoding | None = None) -> None:
+        """`encoding`: of heartbeats while it follows nothing; None for none."""
         self.counts.opened[transport] += 1
-        self._watchers[outlet] = Watcher(outlet, transport, self._clock)
+        self._watchers[outlet] = Watcher(outlet, transport, encoding, self._clock)
 
     def detach(self, outlet: Outlet, reason: EndReason | None = None) -> None:
         """Free everything the connection held. Twice is as good as once. `reason` None: the watcher left by itself."""
@@ -158,6 +159,18 @@ class Tracker:
         subscription = Subscription(outlet, told, self._clock.now_ms())
         self._watchers[outlet].subscriptions[subscription] = (topic, topic.join(subscription, key))
         return subscription
+
+    @contextlib.contextmanager
+    def joining(self, outlet: Outlet) -> Iterator[None]:
+        """Within, an attached connection is on its way to one subscription more, which is in no table yet."""
+        watcher = self._watchers.get(outlet)
+        if watcher is None:
+            raise NotFound("The watcher has left.")
+        watcher.joining += 1
+        try:
+            yield
+        finally:
+            watcher.joining -= 1
 
     def leave(self, outlet: Outlet, subscription: Subscription) -> None:
         watcher = self._watchers.get(outlet)
@@ -221,10 +234,11 @@ class Tracker:
             self._clock.later(SWEEP_S, self._sweep)
 
     def _sweep(self) -> None:
-        self._sweeping = False
-        for cohort in list(self._congested):
-            if not cohort.sweep():
-                self._congested.pop(cohort, None)
-        if self._congested:
-            self._sweeping = True
-            self._clock.later(SWEEP_S, self._sweep)
+        try:
+            for cohort in list(self._congested):
+                if not cohort.sweep():
+                    self._congested.pop(cohort, None)
+        finally:  # one that cannot be encoded for must not keep the others waiting for ever
+            self._sweeping = bool(self._congested)
+            if self._sweeping:
+                self._clock.later(SWEEP_S, self._sweep)

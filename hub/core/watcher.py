@@ -11,23 +11,29 @@ from hub.core.topic import Topic
 
 
 class Watcher:
-    __slots__ = ("id", "outlet", "subscriptions", "transport", "uptake")
+    __slots__ = ("_encoding", "id", "joining", "outlet", "subscriptions", "transport", "uptake")
 
-    def __init__(self, outlet: Outlet, transport: str, clock: Clock) -> None:
+    def __init__(self, outlet: Outlet, transport: str, encoding: Encoding | None, clock: Clock) -> None:
         self.id = next(numbers)
         self.outlet = outlet
         self.transport = transport
+        self._encoding = encoding
+        self.joining = 0
+        """Subscriptions that are still catching up."""
         self.uptake = Uptake(outlet.taken(), clock.monotonic())
         self.subscriptions: dict[Subscription, tuple[Topic, Cohort]] = {}
+
+    def follows_nothing_but(self, subscription: Subscription) -> bool:
+        return not self.joining and self.subscriptions.keys() == {subscription}
 
     def cursors(self, epoch: str) -> tuple[Encoding, dict[str, str]] | None:
         """What a heartbeat tells it: the encoding of its stream, and where it is in each project.
 
-        None while it follows nothing. A view of one job, or without logs, is told no place: the numbers that it is
-        not shown move it only when something is.
+        None where it follows nothing and no encoding is known. A view of one job, or without logs, is told no place:
+        the numbers that it is not shown move it only when something is.
         """
         found: dict[str, str] = {}
-        encoding: Encoding | None = None
+        encoding = self._encoding
         for subscription, (topic, cohort) in self.subscriptions.items():
             encoding = cohort.key.encoding
             view = cohort.key.view

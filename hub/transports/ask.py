@@ -46,13 +46,17 @@ def seconds(query: Mapping[str, str], name: str, most: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """`project` None is the feed of all projects."""
+    """`project` None is the feed of all projects. Raises BadRequest."""
 
     project: str | None
     cursor: str | None
     cadence_ms: int
     job: str | None
     logs: bool
+
+    def __post_init__(self) -> None:
+        if self.job is not None and self.project is None:
+            raise BadRequest("A job is watched on its own project's events; the feed is of all jobs.")
 
     @classmethod
     def read(cls, project: str | None, query: Mapping[str, str], last_event_id: str | None = None) -> Self:

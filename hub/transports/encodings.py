@@ -30,9 +30,13 @@ def _ws(message: Message, cursor: str | None) -> bytes:
 
 
 def sse_event(message: Message, cursor: str | None) -> bytes:
-    """One unnamed event; `id` only where the cursor moves, so that a heartbeat never moves it back."""
-    head = f"id: {cursor}\n".encode() if cursor is not None else b""
-    return b"%bdata: %b\n\n" % (head, text(message.to_wire()))
+    """One unnamed event; `id` only where the cursor moves, so that a heartbeat never moves it back.
+
+    `id` comes last: there are clients that take it for theirs as soon as they have read its line, and one that was cut
+    off behind it would come back without the event.
+    """
+    tail = f"id: {cursor}\n".encode() if cursor is not None else b""
+    return b"data: %b\n%b\n" % (text(message.to_wire()), tail)
 
 
 LAST_CHUNK = b"0\r\n\r\n"

@@ -25,6 +25,8 @@ def answer_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """
     if "upgrade" not in (word.strip().lower() for word in headers.get("Connection", "").split(",")):
         raise BadRequest("A WebSocket needs the header Connection: Upgrade. Does a proxy on the way drop it?")
+    if headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers:
+        raise BadRequest("A WebSocket begins with a request that has no body.")
     if headers.get("Sec-WebSocket-Version") != VERSION:
         raise WrongVersion
     key = headers.get("Sec-WebSocket-Key", "").strip()

@@ -23,8 +23,8 @@ RUNNING_S, WAITING_S, IDLE_S = 1, 2, 10
 
 async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.Response:
     """One answer that is enough to be right: a snapshot, or what came after the cursor. Raises NotFound, BadRequest."""
-    wait_s = seconds(request.query, "wait", MAX_WAIT_S)
-    tag = etag_cursor(request.headers.get("If-None-Match"))
+    wait_s = seconds(request.query, "wait", MAX_WAIT_S) if request.method == "GET" else 0.0
+    tags = {tag.value for tag in request.if_none_match or ()}
     cursor = ask.cursor
     if delivery.tracker.waiting_count >= delivery.max_watchers:
         wait_s = 0.0  # the answer is as right as it would be later, and Retry-After says when to ask again
@@ -35,7 +35,7 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
         changed = asyncio.Event()
         stop = delivery.tracker.wait(ask.project, view_of(ask), changed.set)
         try:
-            messages, now = await look(delivery, ask, cursor, tag)
+            messages, now = await look(delivery, ask, cursor, tags)
             if cursor is not None and all(isinstance(message, Merged) for message in messages):
                 merged += messages  # the cursor moves over what was not asked for, but that is no news
                 messages, cursor = [], now
@@ -51,12 +51,12 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
         finally:
             stop()
     headers = {
-        "ETag": f'"{now}"',
+        "ETag": f'W/"{now}"',  # weak: how many watch a job is in its state, and is no news
         "Cache-Control": "no-store",
         "Retry-After": str(retry_after(delivery, ask)),
         "Vary": "Accept",
     }
-    if tag in {now, "*"} and not messages:
+    if now in tags or ("*" in tags and not messages):
         return web.Response(status=304, headers=headers)
     body = text(answer([*merged, *messages], now))
     return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
@@ -66,15 +66,16 @@ def view_of(ask: Ask) -> View:
     return ask.key(SSE, closes=False).view
 
 
-async def look(delivery: Delivery, ask: Ask, cursor: str | None, tag: str | None) -> tuple[Sequence[Message], str]:
+async def look(delivery: Delivery, ask: Ask, cursor: str | None, tags: set[str]) -> tuple[Sequence[Message], str]:
     """What there is after `cursor`, and the cursor after that.
 
-    Without a cursor that is a snapshot, unless the caller has the present one, as its `tag` tells.
+    Without a cursor that is a snapshot, unless the caller has the present one, as its `tags` tell.
     """
     if ask.project is None:
-        return look_at_feed(delivery, cursor, tag)
+        return look_at_feed(delivery, cursor, tags)
     project, tracker = ask.project, delivery.tracker
-    if cursor is None and tag in {now := str(tracker.channel(project).position), "*"}:
+    now = str(tracker.channel(project).position)
+    if cursor is None and tags & {now, "*"}:
         return [], now
     messages: list[Message] = []
     async with contextlib.aclosing(replay(tracker, delivery.journal, project, cursor, view_of(ask))) as parts:
@@ -88,9 +89,9 @@ async def look(delivery: Delivery, ask: Ask, cursor: str | None, tag: str | None
     return messages, now
 
 
-def look_at_feed(delivery: Delivery, cursor: str | None, tag: str | None) -> tuple[Sequence[Message], str]:
+def look_at_feed(delivery: Delivery, cursor: str | None, tags: set[str]) -> tuple[Sequence[Message], str]:
     now = str(delivery.tracker.feed_position)
-    if cursor == now or (cursor is None and tag in {now, "*"}):
+    if cursor == now or (cursor is None and tags & {now, "*"}):
         return [], now
     return delivery.tracker.feed_snapshot().messages, now
 
@@ -108,13 +109,6 @@ def answer(messages: Sequence[Message], cursor: str) -> dict[str, Any]:
         elif isinstance(message, Merged):
             body["merged"] = body.get("merged", 0) + message.count
     return body
-
-
-def etag_cursor(header: str | None) -> str | None:
-    """The cursor in an `If-None-Match`: the first tag, weak or strong."""
-    if not header:
-        return None
-    return header.split(",")[0].strip().removeprefix("W/").strip('"') or None
 
 
 def retry_after(delivery: Delivery, ask: Ask) -> int:

@@ -2,16 +2,13 @@
 
 from collections.abc import AsyncGenerator
 
-from hub.core.channel import Resumed
+from hub.core.channel import PAGE, Behind, Resumed
 from hub.core.composition import View
 from hub.core.events import Position
 from hub.core.job import JobState
 from hub.core.messages import Reset
 from hub.core.ports import Journal
 from hub.core.tracker import Tracker
-
-PAGE = 500
-"""Events read from the journal at a time while a watcher catches up."""
 
 
 async def replay(
@@ -30,7 +27,16 @@ async def replay(
     since, covered, way = Position.parse(cursor), 0, "ring"
     while True:
         step = tracker.channel(project).resume(since, view, covered=covered, ended=ended)
-        if isinstance(step, Resumed):
+        if isinstance(step, Behind):
+            assert since is not None
+            way = "journal"
+            events = await journal.events(project, step.after, step.upto, PAGE)
+            channel = tracker.channel(project)
+            if channel.floor > step.after:  # pruned meanwhile: what was read may have holes, so ask again
+                continue
+            covered = events[-1].seq if len(events) == PAGE else step.upto
+            step = channel.page(since.seq, events, covered, view)
+        elif step.is_now:
             first = step.messages[0] if step.messages else None
             if isinstance(first, Reset):
                 way = "reset"
@@ -38,17 +44,9 @@ async def replay(
             tracker.counts.caught_up[way] += 1
             yield step
             return
-        assert since is not None
-        way = "journal"
-        events = await journal.events(project, step.after, step.upto, PAGE)
-        channel = tracker.channel(project)
-        if channel.floor > step.after:  # pruned meanwhile: what was read may have holes, so ask again
-            continue
-        covered = events[-1].seq if len(events) == PAGE else step.upto
-        part = channel.page(since.seq, events, covered, view)
-        if part.messages:
-            since = Position(since.epoch, part.told[project])
-            yield part
+        if step.messages:
+            since = Position(tracker.epoch, step.told[project])
+            yield step
 
 
 async def watched_end(tracker: Tracker, journal: Journal, project: str, view: View) -> JobState | None:

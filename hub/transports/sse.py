@@ -16,10 +16,11 @@ from hub.transports.takeover import take_over
 
 log = logging.getLogger(__name__)
 
-RETRY = b"retry: 2000\n"
+RETRY = b"\nretry: 2000\n"
 """How long a browser's own EventSource waits before it comes back, in milliseconds.
 
-Said in the first event's block: some clients take a block without data for an event.
+Said in the first event's block: some clients take a block without data for an event. The empty line before it ends
+what a connection cut in mid-event has left in a client that forgets to drop it.
 """
 HEADERS = {
     # Exactly this: some proxies stop recognising the stream when a charset follows.
@@ -67,7 +68,7 @@ class EventStream(asyncio.Protocol):
         """The catch-up."""
         self._timer: asyncio.TimerHandle | None = None
         take_over(request, self)
-        delivery.tracker.attach(self._outlet, "sse")
+        delivery.tracker.attach(self._outlet, "sse", encoding)
 
     def begin(self, ask: Ask) -> None:
         self._outlet.write(self._encoding.frame([RETRY + self._encoding.encode(self._delivery.hello(), None)]))

@@ -12,8 +12,8 @@ from hub.core.tracker import Tracker
 from hub.transports.outlet import SocketOutlet
 from hub.transports.replay import replay
 
-PAGES_WAITING_BYTES = 256 * 1024
-"""A replay goes on reading the journal while no more than this waits to be sent."""
+PAGES_WAITING_BYTES = 64 * 1024
+"""A replay goes on while no more than this waits to be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +53,12 @@ async def follow(
         first = tracker.feed_snapshot()
         outlet.send(first.messages, tracker.epoch)
         return tracker.join(outlet, None, first.told, key)
-    async with contextlib.aclosing(replay(tracker, delivery.journal, project, cursor, key.view)) as parts:
-        async for part in parts:
-            outlet.send(part.messages, tracker.epoch)
-            if part.is_now:
-                return tracker.join(outlet, project, part.told, key)
-            await outlet.drained(PAGES_WAITING_BYTES)
+    parts = replay(tracker, delivery.journal, project, cursor, key.view)
+    with tracker.joining(outlet):
+        async with contextlib.aclosing(parts):
+            async for part in parts:
+                outlet.send(part.messages, tracker.epoch)
+                if part.is_now:
+                    return tracker.join(outlet, project, part.told, key)
+                await outlet.drained(PAGES_WAITING_BYTES)
     raise AssertionError("a replay ends with the part that is now")

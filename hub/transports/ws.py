@@ -42,8 +42,8 @@ async def serve_ws(request: web.Request, delivery: Delivery, ask: Ask) -> web.St
     """
     if ask.project is not None:
         delivery.tracker.channel(ask.project)
-    if request.version < HttpVersion11 or request.can_read_body:
-        raise BadRequest("A WebSocket begins with a request in HTTP/1.1 that has no body.")
+    if request.version < HttpVersion11:
+        raise BadRequest("A WebSocket begins with a request in HTTP/1.1.")
     try:
         headers = answer_headers(request.headers)
     except WrongVersion as exc:
@@ -52,12 +52,6 @@ async def serve_ws(request: web.Request, delivery: Delivery, ask: Ask) -> web.St
     await response.prepare(request)
     Conversation(request, delivery).begin(ask)
     return response
-
-
-class WsOutlet(SocketOutlet):
-    def mute(self) -> None:
-        """Write nothing more: a close frame is the last one."""
-        self._ended = True
 
 
 class Conversation:
@@ -69,14 +63,14 @@ class Conversation:
         """Takes the connection over. Raises ConnectionError."""
         transport = prepare_socket(request, delivery.send_buffer_bytes, delivery.heartbeat_s)
         self._delivery = delivery
-        self._outlet = WsOutlet(transport, WS, self._on_end)
+        self._outlet = SocketOutlet(transport, WS, self._on_end)
         self._wire = Wire(transport, delivery.max_frame_bytes, self)
         self._subscriptions: dict[str | None, Subscription] = {}
         self._reason: EndReason | None = None
         self._task: asyncio.Task[None] | None = None
         """A catch-up under way; nothing is heard meanwhile."""
         early = take_over(request, self._wire)
-        delivery.tracker.attach(self._outlet, "ws")
+        delivery.tracker.attach(self._outlet, "ws", WS)
         self._wire.hold()
         if early:
             self._wire.data_received(early)

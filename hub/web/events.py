@@ -5,7 +5,7 @@ from aiohttp import web
 from hub.core.errors import NotFound, Unavailable
 from hub.transports.ask import Ask
 from hub.transports.poll import serve_poll
-from hub.transports.sse import serve_sse
+from hub.transports.sse import HEADERS, serve_sse
 from hub.transports.ws import serve_ws
 from hub.web.assembly import Hub
 from hub.web.keys import HUB
@@ -34,7 +34,9 @@ async def serve(request: web.Request, hub: Hub, project: str | None) -> web.Stre
         if job.project != project:
             raise NotFound(f"Project {project!r} has no job {ask.job!r}.")
     is_socket = request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket"
-    is_sse = request.method == "GET" and "text/event-stream" in request.headers.get("Accept", "").lower()
+    is_sse = "text/event-stream" in request.headers.get("Accept", "").lower()
+    if is_sse and request.method == "HEAD":
+        return web.Response(headers=HEADERS)
     if (is_socket or is_sse) and hub.tracker.watcher_count >= hub.settings.max_watchers:
         raise TooManyWatchers(poll=str(request.rel_url.update_query(wait="20")))
     if is_socket:

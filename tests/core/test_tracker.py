@@ -2,6 +2,7 @@
 
 import pytest
 
+from hub.core.channel import PAGE, Resumed
 from hub.core.cohorts import CohortKey, Limits
 from hub.core.composition import View
 from hub.core.errors import EndReason
@@ -75,7 +76,7 @@ def test_a_project_made_again_is_no_merge_on_the_feed() -> None:
     scene.tracker.open_project("q", 1500, 1500)
     scene.tell(1501, job_body(), project="q")
     scene.clock.turn()
-    assert [message["type"] for message in outlet.messages()] == ["job"]
+    assert [message["type"] for message in outlet.messages()] == ["reset", "job"]
 
 
 def test_a_joiner_with_a_full_pipe_is_not_written_to() -> None:
@@ -132,3 +133,105 @@ def test_a_cursor_that_pruning_has_passed_is_too_old() -> None:
     scene.tracker.raise_floor("p", 5)
     resumed = scene.tracker.channel("p").resume(Position("0" * 8, 3), View())
     assert resumed.messages[0] == Reset(project="p", reason="too_old")  # type: ignore[union-attr]
+
+
+def test_the_feed_tells_its_streams_that_a_project_is_gone() -> None:
+    scene = Scene()
+    outlet = scene.watch(None)
+    scene.tell(1, job_body())
+    scene.clock.turn()
+    scene.tracker.close_project("p")
+    _, gone = outlet.messages()
+    assert (gone["type"], gone["project"], gone["reason"]) == ("reset", "p", "gone")
+
+
+def test_what_waits_of_a_deleted_project_is_not_told_later() -> None:
+    scene = Scene(high_water_bytes=100)
+    outlet = scene.watch(None)
+    outlet.is_stalled = True
+    for seq in range(1, 5):
+        scene.tell(seq, job_body())
+        scene.clock.turn()
+    scene.tracker.close_project("p")
+    outlet.take()
+    scene.clock.step(0.2)
+    told = outlet.messages()
+    assert told[-1]["type"] == "reset"
+    scene.tell(1, job_body(), project="q")
+    scene.clock.turn()
+    assert [message["project"] for message in outlet.messages()] == ["q"]
+    (cohort,) = scene.tracker._feed.cohorts.values()
+    assert {cohort.way(each) for each in cohort.subscriptions} == {Way.SHARED}
+
+
+def test_who_comes_to_the_feed_after_a_log_line_shares_its_bytes() -> None:
+    scene = Scene()
+    scene.watch(None)
+    scene.tell(1, job_body())
+    scene.clock.turn()
+    scene.tell(2, log_body())
+    scene.watch(None)
+    (cohort,) = scene.tracker._feed.cohorts.values()
+    assert {cohort.way(each) for each in cohort.subscriptions} == {Way.SHARED}
+
+
+def test_a_drained_watcher_that_cannot_be_encoded_for_stops_nobody_else() -> None:
+    def encode(message: object, cursor: str | None) -> bytes:
+        if getattr(message, "seq", 0) == 4 and broken:
+            raise ValueError("no bytes for that")
+        return LINES.encode(message, cursor)  # type: ignore[arg-type]
+
+    broken: list[int] = []
+    scene = Scene(high_water_bytes=100)
+    bad, good = scene.watch(encoding=Encoding("broken", encode)), scene.watch()
+    bad.is_stalled = good.is_stalled = True
+    for seq in range(1, 5):
+        scene.tell(seq, job_body() if seq == 1 else log_body())
+        scene.clock.turn()
+    broken.append(1)
+    bad.take()
+    with pytest.raises(ValueError, match="no bytes"):
+        scene.clock.step(0.06)
+    assert bad.ended is EndReason.LOST_POSITION
+    good.take()
+    scene.clock.step(0.2)
+    assert [message["seq"] for message in good.messages() if "seq" in message] == [1, 2, 3, 4]
+
+
+def test_a_heartbeat_goes_to_a_connection_that_follows_nothing() -> None:
+    scene = Scene()
+    outlet = FakeOutlet()
+    scene.tracker.attach(outlet, "fake", LINES)
+    scene.tracker.beat()
+    assert [(message["type"], message["cursors"]) for message in outlet.messages()] == [("heartbeat", {})]
+
+
+def test_a_connection_on_its_way_to_another_project_outlives_the_first() -> None:
+    scene = Scene()
+    outlet = scene.watch("p")
+    with scene.tracker.joining(outlet):
+        scene.tracker.close_project("p")
+    assert outlet.ended is None
+    assert [message["type"] for message in outlet.messages()] == ["reset"]
+
+
+@pytest.mark.parametrize("view", [View(), View(logs=False), View(job="j2")])
+def test_a_long_replay_comes_in_parts_that_account_for_every_number(view: View) -> None:
+    scene = Scene()
+    scene.tell(1, job_body())
+    for seq in range(2, 3 * PAGE):
+        scene.tell(seq, log_body() if seq % 3 else progress_body(seq / 10))
+    channel, seq, sizes = scene.tracker.channel("p"), 0, []
+    while True:
+        part = channel.resume(Position("0" * 8, seq), view)
+        assert isinstance(part, Resumed)
+        sizes.append(len(part.messages))
+        for message in part.messages:
+            first = message.upto - message.count + 1 if isinstance(message, Merged) else message.seq  # type: ignore[union-attr]
+            assert first == seq + 1
+            seq = message.upto if isinstance(message, Merged) else message.seq  # type: ignore[union-attr]
+        assert part.told == {"p": seq}
+        if part.is_now:
+            break
+    assert seq == channel.head
+    assert (len(sizes), max(sizes) <= 2 * PAGE) == (3, True)
