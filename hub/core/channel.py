@@ -34,13 +34,15 @@ class Behind:
 
 
 class Channel(Topic):
-    __slots__ = ("_epoch", "floor", "head", "jobs", "project", "ring")
+    __slots__ = ("_epoch", "_lost_after", "_lost_upto", "floor", "head", "jobs", "project", "ring")
 
-    def __init__(self, project: str, house: House, head: int, floor: int, jobs: Sequence[JobState]) -> None:
+    def __init__(self, project: str, house: House, head: int, floor: int, saved: int, jobs: Sequence[JobState]) -> None:
+        """`saved`: what an earlier process told after it, up to `head`, is forgotten."""
         super().__init__(house)
         self.project = project
         self._epoch = house.epoch
         self.head = head
+        self._lost_after, self._lost_upto = saved, head
         self.floor = floor
         """Lossless events up to here are in no journal any more."""
         self.ring: collections.deque[Event] = collections.deque()
@@ -123,6 +125,8 @@ class Channel(Topic):
             return "other_epoch"
         if since.seq > self.head:
             return "from_the_future"
+        if self._lost_after < since.seq < self._lost_upto:
+            return "not_saved"
         if max(since.seq, covered) < min(self.floor, self.ring_floor):
             return "too_old"
         return None

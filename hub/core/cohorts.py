@@ -12,7 +12,7 @@ from hub.core.composition import View
 from hub.core.counts import Counts
 from hub.core.errors import EndReason
 from hub.core.events import Event
-from hub.core.flush import Flush
+from hub.core.flush import Flush, Parcel
 from hub.core.mailbox import Mailbox
 from hub.core.messages import Message
 from hub.core.ports import Clock, Encoding, Timer
@@ -198,35 +198,36 @@ class Cohort:
         """The hot path: the work of a delivery is one call of `outlet.offer`."""
         if not self._shared:
             return
-        before = self._told
-        parcel = flush.parcel(before)
-        self._told = parcel.told
-        payload, high_water = parcel.payload, self._limits.high_water_bytes
-        if not payload:
-            return
-        slow = [member for member in self._shared if not member.outlet.offer(payload, high_water)]
-        for subscription in slow:
-            self._congest(subscription, before)
-            self._post(subscription, flush.pending)
-        self._delivered += parcel.messages
-        self._merged += parcel.merged
-        self._house.counts.delivered += parcel.messages * len(self._shared)
-        self._house.counts.merged += parcel.merged * len(self._shared)
+        high_water = self._limits.high_water_bytes
+        for parcel in flush.parcels(self._told):
+            before, self._told = self._told, parcel.told
+            if not parcel.payload:
+                continue
+            slow = [member for member in self._shared if not member.outlet.offer(parcel.payload, high_water)]
+            for subscription in slow:
+                self._congest(subscription, before)
+                self._post(subscription, flush.pending)
+            self._delivered += parcel.messages
+            self._merged += parcel.merged
+            self._count(parcel, len(self._shared))
 
     def _send_own(self, subscription: Subscription, flush: Flush) -> None:
-        parcel = flush.parcel(subscription.told)
-        if parcel.payload:
-            if not subscription.outlet.offer(parcel.payload, self._limits.high_water_bytes):
-                self._congest(subscription, subscription.told)
-                self._post(subscription, flush.pending)
-                return
-            subscription.delivered += parcel.messages
-            subscription.merged += parcel.merged
-            self._house.counts.delivered += parcel.messages
-            self._house.counts.merged += parcel.merged
-        subscription.told = dict(parcel.told)
+        for parcel in flush.parcels(subscription.told):
+            if parcel.payload:
+                if not subscription.outlet.offer(parcel.payload, self._limits.high_water_bytes):
+                    self._congest(subscription, subscription.told)
+                    self._post(subscription, flush.pending)
+                    return
+                subscription.delivered += parcel.messages
+                subscription.merged += parcel.merged
+                self._count(parcel, 1)
+            subscription.told = dict(parcel.told)
         if not self._shared or subscription.told == self._told:
             self._share(subscription)
+
+    def _count(self, parcel: Parcel, readers: int) -> None:
+        self._house.counts.delivered += parcel.messages * readers
+        self._house.counts.merged += parcel.merged * readers
 
     def _catch_up(self, subscription: Subscription) -> None:
         """The connection has drained: send what waited, and rejoin."""

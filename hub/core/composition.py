@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.core.events import Event
-from hub.core.messages import Merged, Message
+from hub.core.messages import Merged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +21,16 @@ class View:
         return (self.job is None or event.job == self.job) and (self.logs or event.body.type != "log")
 
 
-def compose(events: Sequence[Event], told: Mapping[str, int], view: View) -> tuple[list[Message], dict[str, int]]:
+def compose(
+    events: Sequence[Event], told: Mapping[str, int], view: View
+) -> tuple[list[Event | Merged], dict[str, int]]:
     """What a watcher that knows everything up to `told` (by project) is sent for `events`, and where that takes it.
 
     Pure. `events` are in order of seq within each project. Of each job only the newest progress is kept; every number
     skipped is accounted for by a Merged before the next event.
     """
     newest = {event.job: event.seq for event in events if not event.is_lossless}
-    messages: list[Message] = []
+    messages: list[Event | Merged] = []
     position = dict(told)
     for event in events:
         last = position.get(event.project, 0)

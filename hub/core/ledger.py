@@ -172,6 +172,10 @@ class Ledger:
             if line is not None and (told := line.release()):
                 self._share(told)
 
+    def heads(self) -> dict[str, int]:
+        """By project, the number handed out last."""
+        return {project: line.seq for project, line in self._lines.items()}
+
     @property
     def waiting(self) -> int:
         """Lossless events that have not been told, because they are not durable."""

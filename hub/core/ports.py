@@ -97,6 +97,14 @@ class Batch:
     """By project: numbers up to here may have been handed out."""
     keys: tuple[Key, ...] = ()
 
+    def saved(self) -> dict[str, int]:
+        """By project, the number up to which the batch holds all there is to know."""
+        saved: dict[str, int] = {}
+        facts: tuple[Event | JobState, ...] = (*self.events, *self.jobs)
+        for fact in facts:
+            saved[fact.project] = max(saved.get(fact.project, 0), fact.seq)
+        return saved
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
@@ -107,6 +115,8 @@ class Opened:
     """Highest number that may have been handed out."""
     floor: int
     """Lossless events up to here are no longer kept."""
+    saved: int
+    """What was told after this number, up to `head`, was progress that a crash has forgotten."""
     jobs: tuple[JobState, ...]
     """All that have not ended and the newest that have, oldest first."""
 
@@ -155,6 +165,12 @@ class Journal(Protocol):
         """Forget the project, its jobs and events; its highest number is kept."""
 
     async def commit(self, batch: Batch) -> None: ...
+
+    async def give_back(self, heads: Mapping[str, int]) -> None:
+        """By project, the number that was handed out last: those reserved beyond it are free again.
+
+        Only a hub that stops with everything written may say so.
+        """
 
     async def prunable(self, *, events: int, before_ms: int) -> dict[str, int]:
         """By project, the number up to which events are beyond the newest `events` or older than `before_ms`."""

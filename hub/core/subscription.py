@@ -33,8 +33,8 @@ class Uptake:
         self._since = now
 
     def still_s(self, taken: int, now: float) -> float:
-        """Seconds since a look last found more bytes `taken` than the look before it."""
-        if taken != self._taken:
+        """Seconds since a look last found more bytes `taken` than any look before it."""
+        if taken > self._taken:
             self._taken, self._since = taken, now
         return now - self._since
 

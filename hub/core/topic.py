@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from hub.core.cohorts import Cohort, CohortKey, House
 from hub.core.composition import View
@@ -17,6 +18,16 @@ class Waiter:
     wake: Callable[[], None]
     since_ms: int
     id: int = field(default_factory=lambda: next(numbers))
+
+    def row(self, project: str | None, now_ms: int) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "transport": "poll",
+            "project": project,
+            "job": self.view.job,
+            "since": self.since_ms,
+            "waits_ms": now_ms - self.since_ms,
+        }
 
 
 class Topic:

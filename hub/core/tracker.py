@@ -5,6 +5,9 @@ wait (reading the journal for an old cursor, writing to sockets) is done by the 
 """
 
 import contextlib
+import functools
+import heapq
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,10 +23,12 @@ from hub.core.messages import Heartbeat, Reset
 from hub.core.ports import Clock, Encoding, Outlet
 from hub.core.subscription import Subscription
 from hub.core.topic import Topic
-from hub.core.watcher import Watcher
+from hub.core.watcher import Load, Watcher, project_of
 
 SWEEP_S = 0.05
 """How often congested watchers are looked at: well under a cadence that a person notices."""
+BEAT_SLICE = 500
+"""Heartbeats in one turn of the loop: about 2 ms."""
 
 
 class Tracker:
@@ -45,8 +50,11 @@ class Tracker:
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
-    def open_project(self, project: str, head: int, floor: int, jobs: Sequence[JobState] = ()) -> None:
-        self._channels[project] = Channel(project, self._house, head, floor, jobs)
+    def open_project(
+        self, project: str, head: int, floor: int, jobs: Sequence[JobState] = (), *, saved: int | None = None
+    ) -> None:
+        """`saved`: see Opened; None where nothing was forgotten."""
+        self._channels[project] = Channel(project, self._house, head, floor, head if saved is None else saved, jobs)
         self._feed.place(project, head)
 
     def close_project(self, project: str) -> None:
@@ -111,22 +119,37 @@ class Tracker:
                 self._feed.offer(event)
 
     def beat(self) -> None:
-        """Send a heartbeat to every connection, and let go of those that take nothing."""
+        """Send a heartbeat to every connection, and let go of those that take nothing.
+
+        Many are served in slices, a turn of the loop each. Raises, after the slice, what an encoding has raised.
+        """
+        self._beat_slice(iter(list(self._watchers.values())), {})
+
+    def _beat_slice(self, watchers: Iterator[Watcher], cache: dict[Any, bytes]) -> None:
         server_ms, now = self._clock.now_ms(), self._clock.monotonic()
-        cache: dict[tuple[Encoding, tuple[tuple[str, str], ...]], bytes] = {}
-        for outlet, watcher in list(self._watchers.items()):
+        errors: list[Exception] = []
+        slice_ = list(itertools.islice(watchers, BEAT_SLICE))
+        if len(slice_) == BEAT_SLICE:
+            self._clock.soon(lambda: self._beat_slice(watchers, cache))
+        for watcher in slice_:
+            outlet = watcher.outlet
             if outlet.backlog():
                 if watcher.uptake.still_s(outlet.taken(), now) >= self._limits.too_slow_s:
                     outlet.end(EndReason.TOO_SLOW)
-                continue
-            if place := watcher.cursors(self.epoch):
+            elif (place := watcher.cursors(self.epoch)) is not None:
                 encoding, cursors = place
                 key = (encoding, tuple(cursors.items()))
-                if key not in cache:
-                    cache[key] = encoding.frame(
-                        [encoding.encode(Heartbeat(server_ms=server_ms, cursors=cursors), None)]
-                    )
-                outlet.write(cache[key])
+                try:
+                    if key not in cache:
+                        beat = Heartbeat(server_ms=server_ms, cursors=cursors)
+                        cache[key] = encoding.frame([encoding.encode(beat, None)])
+                except Exception as exc:  # noqa: BLE001 - whatever a surface's encoding does, the others have their beat
+                    outlet.end(EndReason.LOST_POSITION)
+                    errors.append(exc)
+                else:
+                    outlet.write(cache[key])
+        if errors:
+            raise ExceptionGroup("some heartbeats could not be encoded", errors)
 
     def release(self) -> None:
         """The hub goes: whoever waits for news is answered now, and nobody waits any more."""
@@ -197,22 +220,32 @@ class Tracker:
     def outlets(self) -> list[Outlet]:
         return list(self._watchers)
 
-    def introspect(self) -> Iterator[dict[str, Any]]:
-        """One row a subscription, and one for each request that waits: who watches what, and how it keeps up."""
+    def introspect(self, project: str | None, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+        """Who watches what, and how each keeps up: one row a subscription, and one for each request that waits.
+
+        The first `limit` with an id above `after`, oldest first, and how many there are in all. `project` None: of any.
+        """
+        found: dict[int, Callable[[], dict[str, Any]]] = {}
         for watcher in self._watchers.values():
-            yield from watcher.rows()
+            for subscription, (topic, _) in watcher.subscriptions.items():
+                if project in {None, project_of(topic)}:
+                    found[subscription.id] = functools.partial(watcher.row, subscription)
         now_ms = self._clock.now_ms()
         for topic in self._topics():
-            project = topic.project if isinstance(topic, Channel) else None
-            for waiter in topic.waiters:
-                yield {
-                    "id": waiter.id,
-                    "transport": "poll",
-                    "project": project,
-                    "job": waiter.view.job,
-                    "since": waiter.since_ms,
-                    "waits_ms": now_ms - waiter.since_ms,
+            if project in {None, project_of(topic)}:
+                found |= {
+                    waiter.id: functools.partial(waiter.row, project_of(topic), now_ms) for waiter in topic.waiters
                 }
+        page = heapq.nsmallest(limit, (id_ for id_ in found if id_ > after))
+        return [found[id_]() for id_ in page], len(found)
+
+    def load(self) -> Load:
+        """All watchers in a few numbers."""
+        load = Load(connections=len(self._watchers))
+        for watcher in self._watchers.values():
+            load.add(watcher)
+        load.watchers["poll"] = self.waiting_count
+        return load
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

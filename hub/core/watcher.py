@@ -1,6 +1,7 @@
 """A watcher: one connection, and all it is subscribed to."""
 
-from collections.abc import Iterator
+import collections
+from dataclasses import dataclass, field
 from typing import Any
 
 from hub.core.channel import Channel
@@ -41,26 +42,55 @@ class Watcher:
                 found[topic.project] = f"{epoch}-{cohort.position(subscription)[topic.project]}"
         return (encoding, found) if encoding is not None else None
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """One for each subscription; sizes in bytes, times in Unix milliseconds."""
-        for subscription, (topic, cohort) in self.subscriptions.items():
-            channel = topic if isinstance(topic, Channel) else None
-            delivered, merged = cohort.counted(subscription)
-            told = cohort.position(subscription)
-            yield {
-                "id": subscription.id,
-                "connection": self.id,
-                "transport": self.transport,
-                "project": channel.project if channel else None,
-                "job": cohort.key.view.job,
-                "min_interval_ms": cohort.key.cadence_ms,
-                "since": subscription.since_ms,
-                "delivered": delivered,
-                "merged": merged,
-                "dropped": subscription.dropped,
-                "waiting": subscription.waiting,
-                "bytes": self.outlet.taken(),
-                "backlog_bytes": self.outlet.backlog(),
-                "lag": channel.head - told.get(channel.project, 0) if channel else None,
-                "slow": cohort.way(subscription) is Way.CONGESTED,
-            }
+    def row(self, subscription: Subscription) -> dict[str, Any]:
+        """Sizes in bytes, times in Unix milliseconds."""
+        topic, cohort = self.subscriptions[subscription]
+        delivered, merged = cohort.counted(subscription)
+        return {
+            "id": subscription.id,
+            "connection": self.id,
+            "transport": self.transport,
+            "project": project_of(topic),
+            "job": cohort.key.view.job,
+            "min_interval_ms": cohort.key.cadence_ms,
+            "since": subscription.since_ms,
+            "delivered": delivered,
+            "merged": merged,
+            "dropped": subscription.dropped,
+            "waiting": subscription.waiting,
+            "bytes": self.outlet.taken(),
+            "backlog_bytes": self.outlet.backlog(),
+            "lag": lag(topic, cohort, subscription),
+            "slow": cohort.way(subscription) is Way.CONGESTED,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Load:
+    """All watchers in a few numbers."""
+
+    connections: int
+    watchers: collections.Counter[str] = field(default_factory=collections.Counter)
+    """By transport: subscriptions, and polls that wait."""
+    slow: int = 0
+    backlog_bytes: int = 0
+    lag_max: int = 0
+
+    def add(self, watcher: Watcher) -> None:
+        self.backlog_bytes += watcher.outlet.backlog()
+        for subscription, (topic, cohort) in watcher.subscriptions.items():
+            self.watchers[watcher.transport] += 1
+            self.slow += cohort.way(subscription) is Way.CONGESTED
+            self.lag_max = max(self.lag_max, lag(topic, cohort, subscription) or 0)
+
+
+def project_of(topic: Topic) -> str | None:
+    """None for the feed, which is of all projects."""
+    return topic.project if isinstance(topic, Channel) else None
+
+
+def lag(topic: Topic, cohort: Cohort, subscription: Subscription) -> int | None:
+    """By how many numbers a watcher is behind its project; None on the feed, which leaves numbers out."""
+    if not isinstance(topic, Channel):
+        return None
+    return topic.head - cohort.position(subscription).get(topic.project, 0)

@@ -18,6 +18,7 @@ class MemoryJournal:
         self._projects: dict[str, Project] = {}
         self._reserved: dict[str, int] = {}
         self._floors: dict[str, int] = {}
+        self._saved: dict[str, int] = {}
         self._events: dict[str, list[Event]] = {}
         self._jobs: dict[str, JobState] = {}
         self._keys: dict[str, Key] = {}
@@ -31,16 +32,22 @@ class MemoryJournal:
 
     async def projects(self) -> list[Opened]:
         return [
-            Opened(project=project, head=self._reserved[id_], floor=self._floors[id_], jobs=self._kept_jobs(id_))
+            Opened(
+                project=project,
+                head=self._reserved[id_],
+                floor=self._floors[id_],
+                saved=self._saved[id_],
+                jobs=self._kept_jobs(id_),
+            )
             for id_, project in self._projects.items()
         ]
 
     async def add_project(self, project: Project) -> Opened:
         head = self._reserved.setdefault(project.id, 0)
-        self._floors[project.id] = head
+        self._floors[project.id] = self._saved[project.id] = head
         self._projects[project.id] = project
         self._events[project.id] = []
-        return Opened(project=project, head=head, floor=head, jobs=())
+        return Opened(project=project, head=head, floor=head, saved=head, jobs=())
 
     async def delete_project(self, project: str) -> None:
         self._projects.pop(project, None)
@@ -50,6 +57,8 @@ class MemoryJournal:
     async def commit(self, batch: Batch) -> None:
         for project, reserved in batch.reserved.items():
             self._reserved[project] = max(self._reserved.get(project, 0), reserved)
+        for project, saved in batch.saved().items():
+            self._saved[project] = max(self._saved.get(project, 0), saved)
         self._keys |= {key.key: key for key in batch.keys}
         for job in batch.jobs:
             if job.project in self._projects:
@@ -59,6 +68,10 @@ class MemoryJournal:
                 kept = self._events[event.project]
                 if not kept or kept[-1].seq < event.seq:  # the same batch again changes nothing
                     kept.append(Event.from_wire(json.loads(json.dumps(event.to_wire()))))
+
+    async def give_back(self, heads: Mapping[str, int]) -> None:
+        for project, head in heads.items():
+            self._reserved[project] = min(self._reserved[project], head)
 
     async def prunable(self, *, events: int, before_ms: int) -> dict[str, int]:
         floors: dict[str, int] = {}

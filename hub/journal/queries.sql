@@ -7,7 +7,7 @@ SELECT value FROM meta WHERE key = 'epoch';
 INSERT INTO meta (key, value) VALUES ('epoch', ?);
 
 -- name: projects
-SELECT id, name, url, path, created, reserved, floor FROM projects JOIN numbers ON project = id ORDER BY created, id;
+SELECT id, name, url, path, created, reserved, floor, saved FROM projects JOIN numbers ON project = id ORDER BY created, id;
 
 -- name: live_jobs
 SELECT row FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled', 'interrupted') ORDER BY id;
@@ -17,7 +17,7 @@ SELECT row FROM jobs WHERE project = ? AND state IN ('succeeded', 'failed', 'can
 ORDER BY json_extract(row, '$.seq') DESC LIMIT ?;
 
 -- name: add_numbers
-INSERT INTO numbers (project, reserved) VALUES (?, 0) ON CONFLICT (project) DO UPDATE SET floor = reserved;
+INSERT INTO numbers (project, reserved) VALUES (?, 0) ON CONFLICT (project) DO UPDATE SET floor = reserved, saved = reserved;
 
 -- name: read_numbers
 SELECT reserved, floor FROM numbers WHERE project = ?;
@@ -30,6 +30,12 @@ DELETE FROM projects WHERE id = ?;
 
 -- name: reserve
 UPDATE numbers SET reserved = max(reserved, ?) WHERE project = ?;
+
+-- name: save
+UPDATE numbers SET saved = max(saved, ?) WHERE project = ?;
+
+-- name: give_back
+UPDATE numbers SET reserved = min(reserved, ?) WHERE project = ?;
 
 -- name: add_event
 INSERT INTO events (project, seq, at, job, type, wire)

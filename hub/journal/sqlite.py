@@ -91,11 +91,11 @@ class SqliteJournal:
             job = _job(row[0])
             live.setdefault(job.project, []).append(job)
         opened = []
-        for id_, name, url, path, created, reserved, floor in await self._all("projects"):
+        for id_, name, url, path, created, reserved, floor, saved in await self._all("projects"):
             recent = [_job(row[0]) for row in await self._all("recent_jobs", id_, self._recent_jobs)]
             jobs = sorted([*live.get(id_, []), *recent], key=lambda job: job.id)
             project = Project(id=id_, name=name, url=url, path=path, created=created)
-            opened.append(Opened(project=project, head=reserved, floor=floor, jobs=tuple(jobs)))
+            opened.append(Opened(project=project, head=reserved, floor=floor, saved=saved, jobs=tuple(jobs)))
         return opened
 
     async def add_project(self, project: Project) -> Opened:
@@ -106,7 +106,7 @@ class SqliteJournal:
             cursor = await db.execute(SQL["read_numbers"], (project.id,))
             numbers = await cursor.fetchone()
             assert numbers is not None
-            return Opened(project=project, head=numbers[0], floor=numbers[1], jobs=())
+            return Opened(project=project, head=numbers[0], floor=numbers[1], saved=numbers[0], jobs=())
 
         return await self._write(add)
 
@@ -124,6 +124,7 @@ class SqliteJournal:
 
         async def put(db: aiosqlite.Connection) -> None:
             await db.executemany(SQL["reserve"], reserved)
+            await db.executemany(SQL["save"], [(upto, project) for project, upto in batch.saved().items()])
             await db.executemany(SQL["put_job"], jobs)
             await db.executemany(SQL["add_event"], events)
             if keys:
@@ -131,6 +132,10 @@ class SqliteJournal:
                 await db.executemany(SQL["remember"], keys)
 
         await self._write(put)
+
+    async def give_back(self, heads: Mapping[str, int]) -> None:
+        rows = [(head, project) for project, head in heads.items()]
+        await self._write(lambda db: db.executemany(SQL["give_back"], rows))
 
     async def prunable(self, *, events: int, before_ms: int) -> dict[str, int]:
         return {project: upto for project, upto in await self._all("prunable", events, before_ms) if upto}

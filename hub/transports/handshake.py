@@ -3,7 +3,8 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+
+from multidict import MultiMapping
 
 from hub.core.errors import BadRequest
 
@@ -18,12 +19,17 @@ class WrongVersion(BadRequest):
     code = "websocket_version"
 
 
-def answer_headers(headers: Mapping[str, str]) -> dict[str, str]:
+def wants_websocket(headers: MultiMapping[str]) -> bool:
+    """Does a request ask to be upgraded to a WebSocket, perhaps among other protocols?"""
+    return "websocket" in words(headers, "Upgrade")
+
+
+def answer_headers(headers: MultiMapping[str]) -> dict[str, str]:
     """Raises BadRequest for what is no handshake. Extensions and subprotocols are not taken up.
 
     The request is HTTP/1.1, and its `Upgrade` names websocket.
     """
-    if "upgrade" not in (word.strip().lower() for word in headers.get("Connection", "").split(",")):
+    if "upgrade" not in words(headers, "Connection"):
         raise BadRequest("A WebSocket needs the header Connection: Upgrade. Does a proxy on the way drop it?")
     if headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers:
         raise BadRequest("A WebSocket begins with a request that has no body.")
@@ -38,3 +44,8 @@ def answer_headers(headers: Mapping[str, str]) -> dict[str, str]:
         raise BadRequest("Sec-WebSocket-Key must be 16 bytes in base64.")
     digest = hashlib.sha1(key.encode() + KEY_SALT, usedforsecurity=False).digest()
     return {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": base64.b64encode(digest).decode()}
+
+
+def words(headers: MultiMapping[str], name: str) -> set[str]:
+    """What a list header names, in small letters, over all its lines (RFC 9110, 5.3)."""
+    return {word.strip().lower() for line in headers.getall(name, ()) for word in line.split(",")}

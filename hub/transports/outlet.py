@@ -44,15 +44,14 @@ class SocketOutlet:
         if waiting > high_water_bytes:
             return False
         self._written += len(data)
+        sent = 0
         if not waiting and self._fd != NO_FD:
             try:
                 sent = os.write(self._fd, data)
             except OSError:  # full, or gone: the transport finds out which, and acts on it
                 sent = 0
-            if sent == len(data):
-                return True
-            data = data[sent:]
-        transport.write(data)
+        if sent < len(data):
+            transport.write(memoryview(data)[sent:])  # not a copy: many stalled watchers keep the same bytes
         return True
 
     def write(self, data: bytes) -> None:

@@ -33,6 +33,7 @@ def take_over(request: web.Request, protocol: asyncio.Protocol) -> bytes:
     rest: Any = _Rest()
     theirs.set_parser(rest)
     transport.set_protocol(protocol)
+    transport.resume_reading()  # aiohttp pauses it over a body that nobody reads
     theirs.transport = None  # or it would be closed
     theirs.connection_lost(None)
     return bytes(rest.data)

@@ -27,12 +27,11 @@ from hub.journal.writer import Writer
 from hub.settings import Settings
 from hub.transports.clock import LoopClock
 from hub.transports.stream import Delivery
+from hub.web.upkeep import beat, keep_pruning
 
 log = logging.getLogger(__name__)
 
-PRUNE_S = 600.0
 DRAIN_JOURNAL_S = 2.0
-DAY_MS = 24 * 3600 * 1000
 
 
 class FolderTaken(HubError):
@@ -72,8 +71,8 @@ async def assembled(settings: Settings, journal: Journal | None = None) -> Async
             made = await _make(settings, journal, epoch, folder)
             tasks = [
                 asyncio.create_task(made.writer.run(), name="writer"),
-                asyncio.create_task(_beat(made), name="heartbeat"),
-                asyncio.create_task(_prune(made), name="prune"),
+                asyncio.create_task(beat(made.tracker, settings.heartbeat_s), name="heartbeat"),
+                asyncio.create_task(keep_pruning(made.clock, made.tracker, journal, settings), name="prune"),
             ]
             for task in tasks:
                 task.add_done_callback(_report_death)
@@ -85,6 +84,7 @@ async def assembled(settings: Settings, journal: Journal | None = None) -> Async
                 await made.writer.stop()
                 with contextlib.suppress(JournalUnavailable):  # the writer has logged it, and the journal is as it was
                     await tasks[0]
+                    await journal.give_back(made.ledger.heads())
                 for task in tasks[1:]:
                     task.cancel()
                 await asyncio.gather(*tasks[1:], return_exceptions=True)
@@ -116,7 +116,7 @@ async def _make(settings: Settings, journal: Journal, epoch: str, folder: Path) 
     ledger.on_waiting(writer.wake)
     for opened in await journal.projects():
         catalog.add(opened.project)
-        tracker.open_project(opened.project.id, opened.head, opened.floor, opened.jobs)
+        tracker.open_project(opened.project.id, opened.head, opened.floor, opened.jobs, saved=opened.saved)
         ledger.open_project(opened.project.id, opened.head, opened.jobs)
     engine = Engine(
         ledger=ledger,
@@ -165,26 +165,6 @@ def _report_death(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (exc := task.exception()) is not None:
         extra = {"action": "task_died", "task": task.get_name()}
         log.critical("a background task of the hub has died", extra=extra, exc_info=exc)
-
-
-async def _beat(made: Hub) -> None:
-    while True:
-        await asyncio.sleep(made.settings.heartbeat_s)
-        made.tracker.beat()
-
-
-async def _prune(made: Hub) -> None:
-    settings = made.settings
-    while True:
-        before_ms = made.clock.now_ms() - int(settings.history_days * DAY_MS)
-        try:
-            floors = await made.journal.prunable(events=settings.history_events, before_ms=before_ms)
-            for project, floor in floors.items():
-                made.tracker.raise_floor(project, floor)
-            await made.journal.prune(floors)
-        except JournalUnavailable as exc:
-            log.warning("the journal was not pruned: %s", exc, extra={"action": "prune_failed"})
-        await asyncio.sleep(PRUNE_S)
 
 
 @contextlib.contextmanager

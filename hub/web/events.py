@@ -4,6 +4,7 @@ from aiohttp import web
 
 from hub.core.errors import NotFound, Unavailable
 from hub.transports.ask import Ask
+from hub.transports.handshake import wants_websocket
 from hub.transports.poll import serve_poll
 from hub.transports.sse import HEADERS, serve_sse
 from hub.transports.ws import serve_ws
@@ -33,7 +34,7 @@ async def serve(request: web.Request, hub: Hub, project: str | None) -> web.Stre
         job = await hub.engine.state(ask.job)
         if job.project != project:
             raise NotFound(f"Project {project!r} has no job {ask.job!r}.")
-    is_socket = request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket"
+    is_socket = request.method == "GET" and wants_websocket(request.headers)
     is_sse = "text/event-stream" in request.headers.get("Accept", "").lower()
     if is_sse and request.method == "HEAD":
         return web.Response(headers=HEADERS)

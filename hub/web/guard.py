@@ -7,6 +7,7 @@ from aiohttp import web
 from yarl import URL
 
 from hub.core.errors import Forbidden
+from hub.transports.handshake import wants_websocket
 from hub.web.errors import Handler
 from hub.web.keys import HUB
 
@@ -61,10 +62,11 @@ def _split(host: str) -> tuple[str, int | None]:
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     allowed = request.app[HUB].settings.allowed_hosts
-    check_host(request.host, allowed)
+    host = request.headers.get("Host", "")
+    check_host(host, allowed)
     origin = request.headers.get("Origin")
-    is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
+    is_socket = wants_websocket(request.headers)
     # Only browsers send Origin, and they send it with everything that could do harm here.
     if origin is not None and (is_socket or request.method not in SAFE_METHODS):
-        check_origin(origin, request.host, allowed)
+        check_origin(origin, host, allowed)
     return await handler(request)

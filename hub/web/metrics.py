@@ -65,16 +65,15 @@ class HubCollector(Collector):
         yield counter("cursors_lost", "Cursors that could not be served, by reason.", "reason", counts.resets, ())
 
     def _watchers(self) -> Iterator[Metric]:
-        rows = list(self._hub.tracker.introspect())
-        by_transport = collections.Counter(row["transport"] for row in rows)
-        yield gauge("watchers", "Subscriptions and waiting polls, by transport.", "transport", by_transport, TRANSPORTS)
-        streams = [row for row in rows if row["transport"] != "poll"]
-        yield gauge("connections", "Open streams.", value=self._hub.tracker.watcher_count)
-        yield gauge("watchers_slow", "Watchers that are behind now.", value=sum(row["slow"] for row in streams))
-        backlog = sum({row["connection"]: row["backlog_bytes"] for row in streams}.values())
-        yield gauge("backlog_bytes", "Bytes written to watchers that the system has not taken yet.", value=backlog)
-        lag = max((row["lag"] or 0 for row in streams), default=0)
-        yield gauge("lag_events_max", "The most numbers that any watcher is behind its project.", value=lag)
+        load = self._hub.tracker.load()
+        yield gauge(
+            "watchers", "Subscriptions and waiting polls, by transport.", "transport", load.watchers, TRANSPORTS
+        )
+        yield gauge("connections", "Open streams.", value=load.connections)
+        yield gauge("watchers_slow", "Watchers that are behind now.", value=load.slow)
+        text = "Bytes written to watchers that the system has not taken yet."
+        yield gauge("backlog_bytes", text, value=load.backlog_bytes)
+        yield gauge("lag_events_max", "The most numbers that any watcher is behind its project.", value=load.lag_max)
 
     def _jobs(self) -> Iterator[Metric]:
         states = collections.Counter(job.state.value for job in self._hub.tracker.live_jobs())

@@ -34,11 +34,8 @@ async def watchers(request: web.Request) -> web.Response:
     limit, cursor = paging(request)
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise BadRequest("That cursor is not one a page of this list gave out.")
-    project = request.query.get("project")
-    rows = [row for row in request.app[HUB].tracker.introspect() if project in {None, row["project"]}]
-    left = sorted((row for row in rows if row["id"] > int(cursor or 0)), key=lambda row: row["id"])
-    page = left[:limit]
-    return listing(page, len(rows), str(page[-1]["id"]) if len(left) > limit else None)
+    rows, total = request.app[HUB].tracker.introspect(request.query.get("project"), int(cursor or 0), limit + 1)
+    return listing(rows[:limit], total, str(rows[limit - 1]["id"]) if len(rows) > limit else None)
 
 
 async def kinds(request: web.Request) -> web.Response:

@@ -195,3 +195,24 @@ async def test_a_commit_may_be_made_again(journal: Journal) -> None:
     await journal.commit(batch)
     await journal.commit(batch)
     assert await journal.events("p", 0, 10, 10) == [first]
+
+
+async def test_what_is_saved_and_what_was_reserved_are_told_apart(reopen: Callable[[], Journal]) -> None:
+    """Progress is told before it is written; a hub must know up to where it may trust its own memory."""
+    first = reopen()
+    await first.open(recent_jobs=3)
+    await first.add_project(PROJECT)
+    await first.commit(Batch(reserved={"p": 1000}))
+    await first.commit(Batch(events=(event(1, job_body()),), jobs=(job_of(event(1, job_body())),)))
+    await first.commit(Batch(jobs=(job_of(event(1, job_body()), event(7, progress_body(5))),)))
+    await first.close()
+    second = reopen()
+    await second.open(recent_jobs=3)
+    (opened,) = await second.projects()
+    assert (opened.head, opened.saved) == (1000, 7)
+    await second.give_back({"p": 7})
+    assert [(opened.head, opened.saved) for opened in await second.projects()] == [(7, 7)]
+    await second.delete_project("p")
+    again = await second.add_project(PROJECT)
+    assert again.head == again.saved == again.floor == 7
+    await second.close()

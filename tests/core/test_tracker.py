@@ -7,10 +7,11 @@ from hub.core.cohorts import CohortKey, Limits
 from hub.core.composition import View
 from hub.core.errors import EndReason
 from hub.core.events import Position, State
+from hub.core.flush import PARCEL_BYTES
 from hub.core.messages import Merged, Reset
 from hub.core.ports import Encoding
 from hub.core.subscription import Way
-from hub.core.tracker import Tracker
+from hub.core.tracker import BEAT_SLICE, Tracker
 from tests.fakes import LINES, FakeClock, FakeOutlet, event, job_body, log_body, progress_body
 
 
@@ -235,3 +236,52 @@ def test_a_long_replay_comes_in_parts_that_account_for_every_number(view: View) 
             break
     assert seq == channel.head
     assert (len(sizes), max(sizes) <= 2 * PAGE) == (3, True)
+
+
+def test_one_encoding_that_cannot_say_heartbeat_takes_it_from_nobody_else() -> None:
+    def encode(message: object, cursor: str | None) -> bytes:
+        raise ValueError("no word for that")
+
+    scene = Scene()
+    bad, good = FakeOutlet(), FakeOutlet()
+    scene.tracker.attach(bad, "fake", Encoding("mute", encode))
+    scene.tracker.attach(good, "fake", LINES)
+    with pytest.raises(ExceptionGroup):
+        scene.tracker.beat()
+    assert (bad.ended, good.ended) == (EndReason.LOST_POSITION, None)
+    assert [message["type"] for message in good.messages()] == ["heartbeat"]
+
+
+def test_many_heartbeats_are_told_over_several_turns() -> None:
+    scene = Scene()
+    outlets = [FakeOutlet() for _ in range(2 * BEAT_SLICE + 1)]
+    for outlet in outlets:
+        scene.tracker.attach(outlet, "fake", LINES)
+    scene.tracker.beat()
+    assert sum(map(len, (outlet.messages() for outlet in outlets))) == BEAT_SLICE
+    scene.clock.turn()
+    scene.clock.turn()
+    assert sum(map(len, (outlet.messages() for outlet in outlets))) == BEAT_SLICE + 1
+
+
+@pytest.mark.parametrize(("seq", "reason"), [(40, None), (41, "not_saved"), (999, "not_saved"), (1000, None)])
+def test_a_cursor_among_numbers_that_a_crash_has_forgotten_is_lost(seq: int, reason: str | None) -> None:
+    """The watcher may know of progress that the hub does not: a merge would leave the two apart for good."""
+    scene = Scene()
+    scene.tracker.open_project("r", 1000, 0, saved=40)
+    part = scene.tracker.channel("r").resume(Position("0" * 8, seq), View())
+    messages = part.messages if isinstance(part, Resumed) else ()
+    assert [message.reason for message in messages if isinstance(message, Reset)] == ([reason] if reason else [])
+
+
+def test_a_watcher_who_takes_nothing_is_handed_one_parcel_of_a_long_flush() -> None:
+    scene = Scene(high_water_bytes=1000)
+    scene.tell(1, job_body())
+    outlets = [scene.watch(), scene.watch(encoding=Encoding("other", LINES.encode))]
+    outlets[0].is_stalled = True
+    for seq in range(2, 300):
+        scene.tell(seq, log_body("x" * 2000))
+    scene.clock.turn()
+    assert outlets[0].backlog() < 2 * PARCEL_BYTES
+    assert [message["seq"] for message in outlets[1].messages()] == list(range(2, 300))
+    assert outlets[0].ended is EndReason.TOO_SLOW

@@ -576,3 +576,68 @@ async def test_a_reader_that_stops_loses_its_stream_and_costs_nobody_else(tmp_pa
         await asyncio.wait_for(task, 5)
         assert len(watch.of("log")) == watch.of("job")[-1]["seq"] - 3
         writer.close()
+
+
+async def test_after_a_clean_stop_a_cursor_goes_on_and_no_number_is_left_out(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        await hub.make_project()
+        await hub.begin()
+        await hub.progress(5)
+        await hub.settle()
+        cursor = str(hub.hub.tracker.channel("p").position)
+    async with running(tmp_path) as hub:
+        _, body, _ = await hub.call("GET", f"{EVENTS}?since={cursor}")
+        assert "reset" not in body
+        assert [event["state"] for event in body["events"]] == ["interrupted"]
+        assert "merged" not in body
+
+
+async def test_a_slow_watcher_that_catches_up_holds_one_part_of_the_past(tmp_path: Path) -> None:
+    async with running(tmp_path, ring_size=5000) as hub:
+        await hub.make_project()
+        await hub.begin()
+        cursor = str(hub.hub.tracker.channel("p").position)
+        for _ in range(1000):
+            hub.publish("p", "j1", log_body("x" * 2000))
+        await hub.settle()
+        _, writer = await asyncio.open_connection("127.0.0.1", int(hub.url.rpartition(":")[2]), limit=2**10)
+        writer.write(
+            f"GET {EVENTS}?since={cursor} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n".encode()
+        )
+        await until(lambda: hub.hub.tracker.load().backlog_bytes > 0)
+        await asyncio.sleep(0.2)  # it would be given more meanwhile
+        assert hub.hub.tracker.load().backlog_bytes < 400_000
+        writer.close()
+        await until(lambda: hub.hub.tracker.watcher_count == 0)
+
+
+async def test_if_none_match_may_name_several_answers(hub: Running) -> None:
+    _, _, headers = await hub.call("GET", EVENTS)
+    tags = {"If-None-Match": f'"other", {headers["ETag"]}'}
+    assert (await hub.call("GET", EVENTS, headers=tags))[0] == 304
+
+
+async def test_the_head_of_a_stream_is_that_of_a_stream(hub: Running) -> None:
+    async with hub.session.head(hub.url + EVENTS, headers=SSE) as response:
+        assert (response.status, response.content_type) == (200, "text/event-stream")
+
+
+async def test_the_feed_is_of_all_jobs(hub: Running) -> None:
+    status, body, _ = await hub.call("GET", "/api/v1/events?job=j1")
+    assert (status, body["error"]["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Upgrade: websocket\r\nConnection: keep-alive\r\nConnection: Upgrade",
+        "Upgrade: h2c, websocket\r\nConnection: Upgrade",
+    ],
+)
+async def test_an_upgrade_may_be_asked_for_among_others(hub: Running, lines: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(hub.url.rpartition(":")[2]))
+    key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    writer.write(f"GET {EVENTS} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n{key}\r\n\r\n".encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 101")
+    writer.close()
+    await until(lambda: hub.hub.tracker.watcher_count == 0)

@@ -230,7 +230,7 @@ async def test_waiting_jobs_know_their_place_and_can_be_cancelled(hub: Running, 
 
 async def test_cancel_is_real_within_two_seconds(hub: Running, silent_server: str, tmp_path: Path) -> None:
     _, job = await start(hub, silent_server)
-    run = await until(lambda: hub.hub.engine._runs.get(job["id"]))
+    run = await until(lambda: hub.hub.engine.turns.runs.get(job["id"]))
     pid = await until(lambda: run.child_pid)
     await until(lambda: hub.hub.tracker.job(job["project"], job["id"]).stage == "connect")
     asked = asyncio.get_running_loop().time()
@@ -282,7 +282,7 @@ async def test_a_secret_is_in_no_answer_and_no_file(hub: Running, silent_server:
 
 async def test_a_killed_child_is_a_failed_job_with_a_cause(hub: Running, silent_server: str) -> None:
     _, job = await start(hub, silent_server)
-    run = await until(lambda: hub.hub.engine._runs.get(job["id"]))
+    run = await until(lambda: hub.hub.engine.turns.runs.get(job["id"]))
     await until(lambda: run.child_pid)
     run._child.kill()
     state = await ended(hub, job["id"])
