@@ -134,10 +134,10 @@ def log_body(message: str = "hello") -> LogBody:
     return LogBody(level="info", message=message, stage="fetch")
 
 
-def progress_body(percent: float, current: int = 0) -> ProgressBody:
+def progress_body(percent: float, current: int = 0, stage: str = "fetch") -> ProgressBody:
     return ProgressBody(
-        stage="fetch",
-        step=1,
+        stage=stage,
+        step=[each.name for each in PLAN].index(stage) + 1,
         steps=2,
         current=current,
         total=100,

@@ -111,15 +111,17 @@ class Watch:
 
 async def read_sse(response: aiohttp.ClientResponse, watch: Watch) -> AsyncIterator[dict[str, Any]]:
     """The events of an SSE answer, checked by `watch`, each with its `id` under `_id`."""
-    event_id = None
+    event_id, data = None, ""
     async for raw in response.content:
         line = raw.decode().rstrip("\n")
         if line.startswith("id: "):
             event_id = line[4:]
         elif line.startswith("data: "):
-            message = json.loads(line[6:])
+            data = line[6:]
+        elif not line and data:
+            message = json.loads(data)
             watch.take(message)
             if event_id is not None:
                 assert event_id == watch.cursor
             yield message | {"_id": event_id}
-            event_id = None
+            event_id, data = None, ""

@@ -143,7 +143,7 @@ async def test_every_watcher_sees_the_same_story(hub: HubProcess, git: GitServer
     all_seen = [Seen() for _ in WATCHERS]
     tasks = [asyncio.create_task(watch(url, seen)) for watch, seen in zip(WATCHERS, all_seen, strict=True)]  # type: ignore[arg-type]
     rows = await until(lambda: _all_watch(hub, len(WATCHERS) - 1))
-    assert {row["transport"] for row in rows} == {"ws", "sse"}
+    assert {row["transport"] for row in rows} == {"ws", "sse", "poll"}
     job = await asyncio.to_thread(hub.call, "POST", f"projects/{project}/jobs", {"kind": "clone"})
     await asyncio.wait_for(asyncio.gather(*tasks), 40)
     assert len({seen.last for seen in all_seen}) == 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hub.core.cohorts import House
 from hub.core.composition import View, compose
+from hub.core.errors import LostReason
 from hub.core.events import Event, Position
 from hub.core.job import JobState, reduce
 from hub.core.messages import Merged, Message, Reset, Snapshot
@@ -34,15 +35,23 @@ class Behind:
 
 
 class Channel(Topic):
-    __slots__ = ("_epoch", "_lost_after", "_lost_upto", "floor", "head", "jobs", "project", "ring")
+    __slots__ = ("_epoch", "_forgotten", "floor", "head", "jobs", "project", "ring")
 
-    def __init__(self, project: str, house: House, head: int, floor: int, saved: int, jobs: Sequence[JobState]) -> None:
-        """`saved`: what an earlier process told after it, up to `head`, is forgotten."""
+    def __init__(
+        self,
+        project: str,
+        house: House,
+        head: int,
+        floor: int,
+        jobs: Sequence[JobState],
+        lost: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """`lost`: see Opened."""
         super().__init__(house)
         self.project = project
         self._epoch = house.epoch
         self.head = head
-        self._lost_after, self._lost_upto = saved, head
+        self._forgotten = lost
         self.floor = floor
         """Lossless events up to here are in no journal any more."""
         self.ring: collections.deque[Event] = collections.deque()
@@ -87,13 +96,26 @@ class Channel(Topic):
         )
         return Resumed([message], {self.project: self.head})
 
+    def has_forgotten(self, since: Position | None) -> bool:
+        """Was a watcher at `since` told of progress that a crash has forgotten?
+
+        It misses no event by that, but only a snapshot can bring it back to what the hub knows.
+        """
+        return since is not None and any(after < since.seq <= upto for after, upto in self._forgotten)
+
     def resume(
-        self, since: Position | None, view: View, *, covered: int = 0, ended: JobState | None = None
+        self,
+        since: Position | None,
+        view: View,
+        *,
+        covered: int = 0,
+        ended: JobState | None = None,
+        afresh: bool = False,
     ) -> Resumed | Behind:
         """What brings a watcher at `since` to now: ring first, then the journal (`Behind`), a snapshot last.
 
         `since` None is a cursor that no hub gave out. `covered`: every lossless event up to here has been read from the
-        journal already.
+        journal already. `afresh`: with a snapshot behind what is missing, see `has_forgotten`.
         """
         if reason := self._lost(since, covered):
             snapshot = self.snapshot(view, ended)
@@ -109,6 +131,8 @@ class Channel(Topic):
         last, upto = told[self.project], self.head if is_now else after[-1].seq
         if last < upto:  # numbers this watcher did not ask for, or that were never used
             messages.append(Merged(project=self.project, count=upto - last, upto=upto))
+        if is_now and afresh:
+            return Resumed([*messages, *self.snapshot(view, ended).messages], {self.project: upto})
         return Resumed(messages, {self.project: upto}, is_now=is_now)
 
     def page(self, since: int, events: Sequence[Event], upto: int, view: View) -> Resumed:
@@ -117,18 +141,16 @@ class Channel(Topic):
         messages, told = compose(both, {self.project: since}, view)
         return Resumed(messages, told, is_now=False)
 
-    def _lost(self, since: Position | None, covered: int) -> str | None:
+    def _lost(self, since: Position | None, covered: int) -> LostReason | None:
         """Why the cursor cannot be served; None when it can."""
         if since is None:
-            return "unknown_cursor"
+            return LostReason.UNKNOWN_CURSOR
         if since.epoch != self._epoch:
-            return "other_epoch"
+            return LostReason.OTHER_EPOCH
         if since.seq > self.head:
-            return "from_the_future"
-        if self._lost_after < since.seq < self._lost_upto:
-            return "not_saved"
+            return LostReason.FROM_THE_FUTURE
         if max(since.seq, covered) < min(self.floor, self.ring_floor):
-            return "too_old"
+            return LostReason.TOO_OLD
         return None
 
     def _newest_progress(self, after: int, upto: int) -> list[Event]:

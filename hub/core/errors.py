@@ -119,6 +119,18 @@ class JournalUnavailable(Unavailable):
     code = "journal_unavailable"
 
 
+class LostReason(enum.StrEnum):
+    """Why a cursor cannot be served; its watcher gets a `reset` with it, and a snapshot."""
+
+    UNKNOWN_CURSOR = "unknown_cursor"
+    """No hub gave it out."""
+    OTHER_EPOCH = "other_epoch"
+    """The numbering has started over."""
+    FROM_THE_FUTURE = "from_the_future"
+    TOO_OLD = "too_old"
+    """The journal no longer keeps what came after it."""
+
+
 class EndReason(enum.Enum):
     """Why the hub ends a stream; `come_back` says whether the watcher's cursor will serve it again."""
 

@@ -67,7 +67,10 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reset:
-    """The watcher's cursor cannot be served; a snapshot follows. `reason` is a word: see `hub.core.tracker`."""
+    """The watcher's cursor cannot be served; a snapshot follows.
+
+    `reason` is a word of LostReason, or `gone`: the project was deleted, and nothing follows.
+    """
 
     type: ClassVar[str] = "reset"
     project: str | None

@@ -115,10 +115,10 @@ class Opened:
     """Highest number that may have been handed out."""
     floor: int
     """Lossless events up to here are no longer kept."""
-    saved: int
-    """What was told after this number, up to `head`, was progress that a crash has forgotten."""
     jobs: tuple[JobState, ...]
     """All that have not ended and the newest that have, oldest first."""
+    lost: tuple[tuple[int, int], ...] = ()
+    """Ranges (after, upto]: what was told there was progress that a crash has forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,11 @@ class Journal(Protocol):
     """
 
     async def open(self, *, recent_jobs: int) -> str:
-        """Get ready; returns the epoch, which is new only when the numbering starts over."""
+        """Get ready; returns the epoch, which is new only when the numbering starts over.
+
+        After a crash, what was reserved and not saved is a lost range, and the head is one number beyond it: no earlier
+        process can have given out a cursor at the head.
+        """
 
     async def close(self) -> None: ...
 

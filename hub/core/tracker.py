@@ -51,10 +51,15 @@ class Tracker:
     # -- what is known ------------------------------------------------------------------------------------------------
 
     def open_project(
-        self, project: str, head: int, floor: int, jobs: Sequence[JobState] = (), *, saved: int | None = None
+        self,
+        project: str,
+        head: int,
+        floor: int,
+        jobs: Sequence[JobState] = (),
+        lost: Sequence[tuple[int, int]] = (),
     ) -> None:
-        """`saved`: see Opened; None where nothing was forgotten."""
-        self._channels[project] = Channel(project, self._house, head, floor, head if saved is None else saved, jobs)
+        """As a journal has Opened it."""
+        self._channels[project] = Channel(project, self._house, head, floor, jobs, lost)
         self._feed.place(project, head)
 
     def close_project(self, project: str) -> None:

@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 
 from hub.core import ids
-from hub.core.errors import BadRequest
 from hub.core.events import Event
 from hub.core.job import JobState
 from hub.core.ports import Batch, EventFilter, JobFilter, Key, Opened, Page, Project
+from hub.journal.queries import number
 
 
 class MemoryJournal:
@@ -19,12 +19,17 @@ class MemoryJournal:
         self._reserved: dict[str, int] = {}
         self._floors: dict[str, int] = {}
         self._saved: dict[str, int] = {}
+        self._lost: dict[str, list[tuple[int, int]]] = {}
         self._events: dict[str, list[Event]] = {}
         self._jobs: dict[str, JobState] = {}
         self._keys: dict[str, Key] = {}
 
     async def open(self, *, recent_jobs: int) -> str:
         self._recent_jobs = recent_jobs
+        for project, reserved in self._reserved.items():
+            if self._saved[project] < reserved:
+                self._lost.setdefault(project, []).append((self._saved[project], reserved))
+                self._reserved[project] = self._saved[project] = reserved + 1
         return self._epoch
 
     async def close(self) -> None:
@@ -36,7 +41,7 @@ class MemoryJournal:
                 project=project,
                 head=self._reserved[id_],
                 floor=self._floors[id_],
-                saved=self._saved[id_],
+                lost=tuple(pair for pair in self._lost.get(id_, ()) if pair[1] > self._floors[id_]),
                 jobs=self._kept_jobs(id_),
             )
             for id_, project in self._projects.items()
@@ -47,7 +52,7 @@ class MemoryJournal:
         self._floors[project.id] = self._saved[project.id] = head
         self._projects[project.id] = project
         self._events[project.id] = []
-        return Opened(project=project, head=head, floor=head, saved=head, jobs=())
+        return Opened(project=project, head=head, floor=head, jobs=())
 
     async def delete_project(self, project: str) -> None:
         self._projects.pop(project, None)
@@ -106,14 +111,13 @@ class MemoryJournal:
         return [event for event, _ in zip(wanted, range(limit), strict=False)]
 
     async def history(self, wanted: EventFilter, limit: int, cursor: str | None) -> Page[Event]:
-        if cursor is not None and not cursor.isdigit():
-            raise BadRequest("That cursor is not one a page of this list gave out.")
+        before = number(cursor) if cursor is not None else None
         all_ = [
             event
             for event in reversed(self._events.get(wanted.project, []))
             if wanted.job in {None, event.job} and wanted.type in {None, event.body.type}
         ]
-        rest = [event for event in all_ if cursor is None or event.seq < int(cursor)]
+        rest = [event for event in all_ if before is None or event.seq < before]
         more = len(rest) > limit
         return Page(items=tuple(rest[:limit]), total=len(all_), next=str(rest[limit - 1].seq) if more else None)
 

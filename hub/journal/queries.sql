@@ -7,7 +7,7 @@ SELECT value FROM meta WHERE key = 'epoch';
 INSERT INTO meta (key, value) VALUES ('epoch', ?);
 
 -- name: projects
-SELECT id, name, url, path, created, reserved, floor, saved FROM projects JOIN numbers ON project = id ORDER BY created, id;
+SELECT id, name, url, path, created, reserved, floor FROM projects JOIN numbers ON project = id ORDER BY created, id;
 
 -- name: live_jobs
 SELECT row FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled', 'interrupted') ORDER BY id;
@@ -30,6 +30,18 @@ DELETE FROM projects WHERE id = ?;
 
 -- name: reserve
 UPDATE numbers SET reserved = max(reserved, ?) WHERE project = ?;
+
+-- name: note_lost
+INSERT INTO lost (project, after, upto) SELECT project, saved, reserved FROM numbers WHERE saved < reserved;
+
+-- name: burn_number
+UPDATE numbers SET reserved = reserved + 1, saved = reserved + 1 WHERE saved < reserved;
+
+-- name: lost
+SELECT after, upto FROM lost WHERE project = ? ORDER BY after;
+
+-- name: forget_lost
+DELETE FROM lost WHERE upto <= (SELECT floor FROM numbers WHERE numbers.project = lost.project);
 
 -- name: save
 UPDATE numbers SET saved = max(saved, ?) WHERE project = ?;

@@ -13,6 +13,14 @@ CREATE TABLE numbers (
   saved    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
+-- Numbers that a process told progress with and took along when it was killed: after `after`, up to `upto`.
+CREATE TABLE lost (
+  project TEXT NOT NULL REFERENCES numbers (project),
+  after   INTEGER NOT NULL,
+  upto    INTEGER NOT NULL,
+  PRIMARY KEY (project, after)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE projects (
   id      TEXT PRIMARY KEY,
   name    TEXT NOT NULL,

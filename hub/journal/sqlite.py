@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from hub.core import ids
-from hub.core.errors import BadRequest, HubError, JournalUnavailable
+from hub.core.errors import HubError, JournalUnavailable
 from hub.core.events import Event
 from hub.core.job import JobState
 from hub.core.ports import Batch, EventFilter, JobFilter, Key, Opened, Page, Project
@@ -65,6 +65,7 @@ class SqliteJournal:
             self._reader = await aiosqlite.connect(
                 f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
             )
+        await self._write(note_lost)
         row = await self._one("read_epoch")
         if row is not None:
             return str(row[0])
@@ -91,22 +92,24 @@ class SqliteJournal:
             job = _job(row[0])
             live.setdefault(job.project, []).append(job)
         opened = []
-        for id_, name, url, path, created, reserved, floor, saved in await self._all("projects"):
+        for id_, name, url, path, created, reserved, floor in await self._all("projects"):
             recent = [_job(row[0]) for row in await self._all("recent_jobs", id_, self._recent_jobs)]
             jobs = sorted([*live.get(id_, []), *recent], key=lambda job: job.id)
             project = Project(id=id_, name=name, url=url, path=path, created=created)
-            opened.append(Opened(project=project, head=reserved, floor=floor, saved=saved, jobs=tuple(jobs)))
+            lost = tuple((after, upto) for after, upto in await self._all("lost", id_))
+            opened.append(Opened(project=project, head=reserved, floor=floor, lost=lost, jobs=tuple(jobs)))
         return opened
 
     async def add_project(self, project: Project) -> Opened:
         async def add(db: aiosqlite.Connection) -> Opened:
             await db.execute(SQL["add_numbers"], (project.id,))
+            await db.execute(SQL["forget_lost"])
             row = (project.id, project.name, project.url, project.path, project.created)
             await db.execute(SQL["add_project"], row)
             cursor = await db.execute(SQL["read_numbers"], (project.id,))
             numbers = await cursor.fetchone()
             assert numbers is not None
-            return Opened(project=project, head=numbers[0], floor=numbers[1], saved=numbers[0], jobs=())
+            return Opened(project=project, head=numbers[0], floor=numbers[1], jobs=())
 
         return await self._write(add)
 
@@ -143,6 +146,7 @@ class SqliteJournal:
     async def prune(self, floors: Mapping[str, int]) -> None:
         async def raise_floors(db: aiosqlite.Connection) -> None:
             await db.executemany(SQL["raise_floor"], [(upto, project) for project, upto in floors.items()])
+            await db.execute(SQL["forget_lost"])
 
         await self._write(raise_floors)
         for project, upto in floors.items():
@@ -155,7 +159,7 @@ class SqliteJournal:
         return [_event(row[0]) for row in await self._all("events", project, after, upto, job, limit)]
 
     async def history(self, wanted: EventFilter, limit: int, cursor: str | None) -> Page[Event]:
-        before = _number(cursor) if cursor is not None else 1 << 62
+        before = queries.number(cursor) if cursor is not None else 1 << 62
         rows = await self._all("history", wanted.project, wanted.job, wanted.type, before, limit + 1)
         total = await self._one("count_history", wanted.project, wanted.job, wanted.type)
         more = len(rows) > limit
@@ -164,7 +168,9 @@ class SqliteJournal:
 
     async def jobs(self, wanted: JobFilter, limit: int, cursor: str | None) -> Page[JobState]:
         state = wanted.state.value if wanted.state else None
-        rows = await self._all("jobs", wanted.project, wanted.kind, state, cursor or AFTER_ALL, limit + 1)
+        rows = await self._all(
+            "jobs", wanted.project, wanted.kind, state, AFTER_ALL if cursor is None else cursor, limit + 1
+        )
         total = await self._one("count_jobs", wanted.project, wanted.kind, state)
         more = len(rows) > limit
         items = tuple(_job(row[1]) for row in rows[:limit])
@@ -227,6 +233,12 @@ class SqliteJournal:
         return next(iter(rows), None)
 
 
+async def note_lost(db: aiosqlite.Connection) -> None:
+    """Note what the process before took along, and begin with a number that it cannot have told."""
+    await db.execute(SQL["note_lost"])
+    await db.execute(SQL["burn_number"])
+
+
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     """SQLite's errors as the journal's own: a full disk, a lock or a lost file is a state, not a crash."""
@@ -246,9 +258,3 @@ def _event(text: str) -> Event:
 
 def _job(text: str) -> JobState:
     return JobState.from_row(json.loads(text))
-
-
-def _number(cursor: str) -> int:
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise BadRequest("That cursor is not one a page of this list gave out.")
-    return int(cursor)

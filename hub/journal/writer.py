@@ -58,7 +58,12 @@ class Writer:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), IDLE_S)
             self._wake.clear()
-            await self._commit_what_waits()
+            try:
+                await self._commit_what_waits()
+            except JournalUnavailable:
+                raise
+            except Exception:  # from those who were told; without this task nothing would ever be told again
+                log.exception("telling what was committed broke", extra={"action": "tell_broke"})
         await self._commit_what_waits()
 
     async def stop(self) -> None:

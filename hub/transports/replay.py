@@ -25,8 +25,9 @@ async def replay(
         yield tracker.channel(project).snapshot(view, ended)
         return
     since, covered, way = Position.parse(cursor), 0, "ring"
+    afresh = tracker.channel(project).has_forgotten(since)
     while True:
-        step = tracker.channel(project).resume(since, view, covered=covered, ended=ended)
+        step = tracker.channel(project).resume(since, view, covered=covered, ended=ended, afresh=afresh)
         if isinstance(step, Behind):
             assert since is not None
             way = "journal"

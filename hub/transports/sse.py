@@ -5,13 +5,13 @@ import logging
 
 from aiohttp import HttpVersion11, web
 
-from hub.core.errors import EndReason, HubError, NotFound
+from hub.core.errors import EndReason, HubError
 from hub.core.ports import Encoding
 from hub.transports.ask import Ask
 from hub.transports.encodings import LAST_CHUNK, SSE, SSE_PLAIN
 from hub.transports.outlet import SocketOutlet, prepare_socket
 from hub.transports.replay import has_nothing_left, watched_job
-from hub.transports.stream import Delivery, follow
+from hub.transports.stream import Delivery, end_reason, follow
 from hub.transports.takeover import take_over
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class EventStream(asyncio.Protocol):
             await follow(delivery, self._outlet, ask.project, ask.cursor, key)
             job = await watched_job(delivery.tracker, delivery.journal, ask.project, key.view)
         except HubError as exc:  # past the head there is no status to answer with
-            self._outlet.end(EndReason.GONE if isinstance(exc, NotFound) else EndReason.RESTARTING)
+            self._outlet.end(end_reason(exc))
             return
         if job is not None and job.state.is_end:  # there is nothing to wait for
             self._outlet.end(EndReason.DONE)

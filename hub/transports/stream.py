@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hub.core.cohorts import CohortKey
+from hub.core.errors import EndReason, HubError, NotFound
 from hub.core.messages import Hello
 from hub.core.ports import Journal
 from hub.core.subscription import Subscription
@@ -51,6 +52,7 @@ async def follow(
     tracker = delivery.tracker
     if project is None:
         first = tracker.feed_snapshot()
+        tracker.counts.caught_up["snapshot"] += 1
         outlet.send(first.messages, tracker.epoch)
         return tracker.join(outlet, None, first.told, key)
     parts = replay(tracker, delivery.journal, project, cursor, key.view)
@@ -62,3 +64,8 @@ async def follow(
                     return tracker.join(outlet, project, part.told, key)
                 await outlet.drained(PAGES_WAITING_BYTES)
     raise AssertionError("a replay ends with the part that is now")
+
+
+def end_reason(error: HubError) -> EndReason:
+    """How a stream ends that cannot be brought to now: past its head there is no status to answer with."""
+    return EndReason.GONE if isinstance(error, NotFound) else EndReason.RESTARTING

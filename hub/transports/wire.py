@@ -27,7 +27,7 @@ class Listener(Protocol):
         """The connection is no more. Called once, whatever ended it."""
 
 
-class Stage(enum.Enum):
+class Phase(enum.Enum):
     OPEN = enum.auto()
     CLOSING = enum.auto()
     """Our close frame is out; the peer's is waited for."""
@@ -43,8 +43,17 @@ class Wire(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_is_full", "_is_held", "_is_paused", "_is_turning", "_listener", "_reader", "_stage", "_timer", "_transport",
+        "_is_full",
+        "_is_held",
+        "_is_paused",
+        "_is_turning",
+        "_listener",
+        "_phase",
+        "_reader",
+        "_timer",
+        "_transport",
         "_unread",
+        "_waiting",
     )  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, limit_bytes: int, listener: Listener) -> None:
@@ -52,15 +61,17 @@ class Wire(asyncio.Protocol):
         self._transport = transport
         self._listener = listener
         self._reader = FrameReader(limit_bytes)
-        self._stage = Stage.OPEN
+        self._phase = Phase.OPEN
         self._unread = b""
+        self._waiting: Received | None = None
+        """A message that came while held."""
         self._is_held = self._is_full = self._is_paused = self._is_turning = False
         self._timer: asyncio.TimerHandle | None = None
 
     # -- for the listener ---------------------------------------------------------------------------------------------
 
     def hold(self) -> None:
-        """Hand over nothing more until `release`."""
+        """Hand over no message until `release`; pings and the peer's close are heard, up to the first message."""
         self._is_held = True
 
     def release(self) -> None:
@@ -69,15 +80,15 @@ class Wire(asyncio.Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Say so, and wait for the peer to say it too."""
-        if self._stage is Stage.OPEN and not self._transport.is_closing():
-            self._stage = Stage.CLOSING
+        if self._phase is Phase.OPEN and not self._transport.is_closing():
+            self._phase = Phase.CLOSING
             self._say_close(code, reason)
             self._wake()
 
     # -- for the connection -------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if self._stage is not Stage.OVER:
+        if self._phase is not Phase.OVER:
             self._unread += data
             if not self._is_turning:
                 self._turn()
@@ -90,7 +101,7 @@ class Wire(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stage = Stage.OVER
+        self._phase = Phase.OVER
         if self._timer is not None:
             self._timer.cancel()
         self._listener.gone()
@@ -118,19 +129,24 @@ class Wire(asyncio.Protocol):
         self._pace()
 
     def _may_read(self) -> bool:
-        if self._stage is Stage.OPEN:
-            return not (self._is_held or self._is_full)
-        return self._stage is Stage.CLOSING
+        if self._phase is Phase.OPEN:
+            return not self._is_full and self._waiting is None
+        return self._phase is Phase.CLOSING
 
     def _hand_over(self) -> None:
+        if self._waiting is not None and not self._is_held and self._phase is Phase.OPEN:
+            waiting, self._waiting = self._waiting, None
+            self._take(waiting)
         while self._may_read() and (received := self._reader.read()) is not None:
             if received.opcode is Opcode.CLOSE:
                 self._finish(read_close(received.payload))
-            elif self._stage is Stage.OPEN:
+            elif self._phase is Phase.OPEN:
                 self._take(received)
 
     def _take(self, received: Received) -> None:
         match received.opcode:
+            case Opcode.TEXT | Opcode.BINARY if self._is_held:
+                self._waiting = received
             case Opcode.TEXT:
                 self._listener.heard(received.payload.decode())
             case Opcode.BINARY:
@@ -150,13 +166,17 @@ class Wire(asyncio.Protocol):
 
     def _finish(self, code: int | None, reason: str = "") -> None:
         """Answer the peer's close frame, or tell it what it did wrong, and hear no more."""
-        if self._stage is Stage.OPEN:
+        if self._phase is Phase.OPEN:
             self._listener.closing()
             self._say_close(code, reason)
-        self._stage = Stage.OVER
+        self._phase = Phase.OVER
         self._unread = b""
-        if self._transport.can_write_eof() and not self._transport.is_closing():
+        if self._transport.is_closing():
+            return
+        if self._transport.can_write_eof():
             self._transport.write_eof()
+        else:  # TLS has no half-closed connections
+            self._transport.close()
 
     def _say_close(self, code: int | None, reason: str) -> None:
         self._transport.write(close_frame(code, reason))

@@ -1,20 +1,19 @@
 """WebSocket: one connection that follows any number of projects."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Coroutine
 from typing import Any
 
 from aiohttp import HttpVersion11, web
 
-from hub.core.errors import BadRequest, EndReason, HubError, NotFound
+from hub.core.errors import BadRequest, EndReason, HubError
 from hub.core.subscription import Subscription
 from hub.transports.ask import Ask, cadence
-from hub.transports.encodings import WS, text, ws_frame
+from hub.transports.encodings import WS, text, value, ws_frame
 from hub.transports.handshake import VERSION, WrongVersion, answer_headers
 from hub.transports.outlet import SocketOutlet, prepare_socket
-from hub.transports.stream import Delivery, follow
+from hub.transports.stream import Delivery, end_reason, follow
 from hub.transports.takeover import take_over
 from hub.transports.wire import Wire
 
@@ -150,7 +149,7 @@ class Conversation:
         try:
             await self._subscribe(ask)
         except HubError as exc:  # past the upgrade there is no status to answer with
-            self._outlet.end(EndReason.GONE if isinstance(exc, NotFound) else EndReason.RESTARTING)
+            self._outlet.end(end_reason(exc))
 
     async def _subscribe_and_say(self, ask: Ask, request_id: str | int | None) -> None:
         try:
@@ -164,21 +163,28 @@ class Conversation:
         """Follow `ask.project`, anew if it was followed already."""
         tracker = self._delivery.tracker
         self._subscriptions = {p: s for p, s in self._subscriptions.items() if tracker.follows(self._outlet, s)}
-        old = self._subscriptions.pop(ask.project, None)
-        if old is not None:
-            tracker.leave(self._outlet, old)
-        if self._subscriptions and (ask.project is None or None in self._subscriptions):
+        old = self._subscriptions.get(ask.project)
+        others = self._subscriptions.keys() - {ask.project}
+        if others and (ask.project is None or None in others):
             raise BadRequest(
                 "One connection follows either the feed of all projects or single projects: unsubscribe first.",
                 code="feed_or_projects",
             )
-        if len(self._subscriptions) >= self._delivery.max_subscriptions:
+        if len(others) >= self._delivery.max_subscriptions:
             raise BadRequest(
                 f"One connection follows at most {self._delivery.max_subscriptions} projects; open another, or poll.",
                 code="too_many_subscriptions",
             )
         key = ask.key(WS, closes=False)
-        subscription = await follow(self._delivery, self._outlet, ask.project, ask.cursor, key)
+        if old is not None:
+            del self._subscriptions[ask.project]
+            tracker.leave(self._outlet, old)
+        try:
+            subscription = await follow(self._delivery, self._outlet, ask.project, ask.cursor, key)
+        except HubError as exc:
+            if old is not None:  # it followed until now, and must not go silent: its cursor brings it back
+                self._outlet.end(end_reason(exc))
+            raise
         self._subscriptions[ask.project] = subscription
 
     def _refuse(self, request_id: str | int | None, error: HubError) -> None:
@@ -190,16 +196,12 @@ class Conversation:
 
 def parse(said: str) -> dict[str, Any]:
     try:
-        request = json.loads(said, parse_constant=_refuse)
+        request = value(said)
     except (ValueError, RecursionError) as exc:
         raise BadRequest("A frame must be one JSON object.") from exc
     if not isinstance(request, dict):
         raise BadRequest("A frame must be one JSON object.")
     return request
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a JSON number")
 
 
 def read_id(request: dict[str, Any]) -> str | int | None:

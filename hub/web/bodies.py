@@ -1,6 +1,5 @@
 """Request bodies and list parameters, checked once."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from aiohttp import ClientPayloadError, web
 
 from hub.core.errors import BadRequest, TooLarge
 from hub.transports.ask import whole
+from hub.transports.encodings import value as parsed
 
 PAGE_LIMIT = 50
 PAGE_MAX = 500
@@ -20,7 +20,7 @@ async def read_object(request: web.Request, allowed: frozenset[str]) -> dict[str
     """
     try:
         text = (await request.read()).decode()
-        value = json.loads(text, parse_constant=_refuse) if text.strip() else {}
+        value = parsed(text) if text.strip() else {}
     except web.HTTPRequestEntityTooLarge as exc:
         raise TooLarge(f"A body may have at most {request.client_max_size} bytes.") from exc
     except (web.RequestPayloadError, ClientPayloadError) as exc:
@@ -66,7 +66,3 @@ def listing(items: list[dict[str, Any]], total: int, following: str | None) -> w
     if following is not None:
         body["next"] = following
     return web.json_response(body)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a JSON number")

@@ -23,7 +23,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 import hub as package
-from hub.core.errors import EndReason
+from hub.core.errors import EndReason, LostReason
 from hub.core.events import BODIES, State
 from hub.web.assembly import Hub
 
@@ -53,7 +53,7 @@ class HubCollector(Collector):
         counts, published = self._hub.tracker.counts, self._hub.ledger.published
         yield counter("events_published", "Events numbered, by type.", "type", published, BODIES)
         yield counter("messages_encoded", "Messages turned into bytes, once for a whole cohort.", value=counts.encoded)
-        yield counter("messages_delivered", "Messages handed to watchers' connections.", value=counts.delivered)
+        yield counter("messages_delivered", "Messages that flushes handed to watchers.", value=counts.delivered)
         yield counter("numbers_merged", "Event numbers told to watchers as merged.", value=counts.merged)
         yield counter("progress_dropped", "Progress replaced by newer for a slow watcher.", value=counts.dropped)
         yield counter("watchers_congested", "Times a watcher fell behind the others.", value=counts.congested)
@@ -62,7 +62,7 @@ class HubCollector(Collector):
         yield counter("streams_ended", "Streams, by why they ended.", "reason", counts.ended, reasons)
         ways = ("snapshot", "ring", "journal", "reset")
         yield counter("catch_ups", "Cursors served, by what served them.", "way", counts.caught_up, ways)
-        yield counter("cursors_lost", "Cursors that could not be served, by reason.", "reason", counts.resets, ())
+        yield counter("cursors_lost", "Cursors that were not served, by reason.", "reason", counts.resets, LostReason)
 
     def _watchers(self) -> Iterator[Metric]:
         load = self._hub.tracker.load()

@@ -67,7 +67,7 @@ async def test_what_was_committed_is_found_again(reopen: Callable[[], Journal]) 
     await second.open(recent_jobs=3)
     (opened,) = await second.projects()
     assert opened.project == PROJECT
-    assert (opened.head, opened.floor) == (1000, 0)
+    assert (opened.head, opened.floor) == (1001, 0)
     assert opened.jobs == (state,)
     assert await second.events("p", 0, 1000, 100) == events
     assert await second.job("j1") == state
@@ -197,8 +197,8 @@ async def test_a_commit_may_be_made_again(journal: Journal) -> None:
     assert await journal.events("p", 0, 10, 10) == [first]
 
 
-async def test_what_is_saved_and_what_was_reserved_are_told_apart(reopen: Callable[[], Journal]) -> None:
-    """Progress is told before it is written; a hub must know up to where it may trust its own memory."""
+async def test_what_a_crash_has_forgotten_is_known_for_good(reopen: Callable[[], Journal]) -> None:
+    """Progress is told before it is written, and a watcher may know more of it than the hub that comes back."""
     first = reopen()
     await first.open(recent_jobs=3)
     await first.add_project(PROJECT)
@@ -208,11 +208,30 @@ async def test_what_is_saved_and_what_was_reserved_are_told_apart(reopen: Callab
     await first.close()
     second = reopen()
     await second.open(recent_jobs=3)
-    (opened,) = await second.projects()
-    assert (opened.head, opened.saved) == (1000, 7)
-    await second.give_back({"p": 7})
-    assert [(opened.head, opened.saved) for opened in await second.projects()] == [(7, 7)]
+    assert [(opened.head, opened.lost) for opened in await second.projects()] == [(1001, ((7, 1000),))]
+    await second.commit(Batch(reserved={"p": 2001}))
+    await second.close()
+    third = reopen()
+    await third.open(recent_jobs=3)
+    assert [(opened.head, opened.lost) for opened in await third.projects()] == [(2002, ((7, 1000), (1001, 2001)))]
+    await third.prune({"p": 1000})
+    assert [opened.lost for opened in await third.projects()] == [((1001, 2001),)]
+    await third.close()
+
+
+async def test_a_hub_that_stops_in_order_has_forgotten_nothing(reopen: Callable[[], Journal]) -> None:
+    first = reopen()
+    await first.open(recent_jobs=3)
+    await first.add_project(PROJECT)
+    await first.commit(
+        Batch(reserved={"p": 1000}, events=(event(1, job_body()),), jobs=(job_of(event(1, job_body())),))
+    )
+    await first.give_back({"p": 1})
+    await first.close()
+    second = reopen()
+    await second.open(recent_jobs=3)
+    assert [(opened.head, opened.lost) for opened in await second.projects()] == [(1, ())]
     await second.delete_project("p")
     again = await second.add_project(PROJECT)
-    assert again.head == again.saved == again.floor == 7
+    assert (again.head, again.floor, again.lost) == (1, 1, ())
     await second.close()

@@ -264,14 +264,20 @@ def test_many_heartbeats_are_told_over_several_turns() -> None:
     assert sum(map(len, (outlet.messages() for outlet in outlets))) == BEAT_SLICE + 1
 
 
-@pytest.mark.parametrize(("seq", "reason"), [(40, None), (41, "not_saved"), (999, "not_saved"), (1000, None)])
-def test_a_cursor_among_numbers_that_a_crash_has_forgotten_is_lost(seq: int, reason: str | None) -> None:
-    """The watcher may know of progress that the hub does not: a merge would leave the two apart for good."""
+@pytest.mark.parametrize(("seq", "forgotten"), [(40, False), (41, True), (999, True), (1000, False)])
+def test_a_watcher_that_knows_what_a_crash_has_forgotten_gets_a_snapshot_behind_the_events(
+    seq: int, forgotten: bool
+) -> None:
+    """It may know of progress that the hub does not: with no more than a merge the two would be apart for good."""
     scene = Scene()
-    scene.tracker.open_project("r", 1000, 0, saved=40)
-    part = scene.tracker.channel("r").resume(Position("0" * 8, seq), View())
-    messages = part.messages if isinstance(part, Resumed) else ()
-    assert [message.reason for message in messages if isinstance(message, Reset)] == ([reason] if reason else [])
+    scene.tracker.open_project("r", 1000, 0, lost=[(40, 999)])
+    channel, since = scene.tracker.channel("r"), Position("0" * 8, seq)
+    scene.tell(1001, job_body(), project="r")
+    assert channel.has_forgotten(since) is forgotten
+    part = channel.resume(since, View(), covered=1000, afresh=forgotten)
+    assert isinstance(part, Resumed)
+    told = [message.to_wire()["type"] for message in part.messages]
+    assert told[-1 - forgotten :] == ["job", *["snapshot"] * forgotten]
 
 
 def test_a_watcher_who_takes_nothing_is_handed_one_parcel_of_a_long_flush() -> None:
