@@ -91,7 +91,8 @@ function onProgress(state, event) {
     stage.stage === event.stage ? { ...stage, current, total, unit } : stage
   ));
   const progress = Object.fromEntries(PROGRESS_FIELDS.map((name) => [name, event[name] ?? null]));
-  return { ...state, ...progress, seq: event.seq, stages };
+  const isPlaced = stages.some((stage) => stage.started !== null);
+  return { ...state, ...progress, seq: event.seq, stages, stage: isPlaced ? state.stage : event.stage || null };
 }
 
 function placed(state) {
@@ -100,7 +101,7 @@ function placed(state) {
   const [first, ...rest] = undone.length ? undone : entered;
   const stage = rest.reduce((last, next) => (next.started >= last.started ? next : last), first);
   const step = stage ? state.stages.indexOf(stage) + 1 : 0;
-  return { ...state, stage: stage?.stage ?? null, step, steps: state.stages.length };
+  return { ...state, stage: stage?.stage ?? state.stage, step, steps: state.stages.length };
 }
 
 function waiting({ stage, title, weight }) {

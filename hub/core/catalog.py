@@ -4,6 +4,9 @@ from hub.core import ids
 from hub.core.errors import Conflict, NotFound
 from hub.core.ports import Project
 
+ALL = "all"
+"""The id of the reserved project that stands for every other."""
+
 
 class Catalog:
     def __init__(self) -> None:
@@ -43,5 +46,5 @@ class Catalog:
                 raise Conflict(f"There is another project with the id {wanted!r}.", code="id_taken")
             return wanted
         base = ids.slug(name)
-        candidates = (base if n == 1 else f"{base[:58]}-{n}" for n in range(1, len(self._projects) + 2))
-        return next(candidate for candidate in candidates if candidate not in self._projects)
+        candidates = (base if n == 1 else f"{base[:58]}-{n}" for n in range(1, len(self._projects) + 3))
+        return next(one for one in candidates if one not in self._projects and one != ALL)

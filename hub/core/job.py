@@ -93,7 +93,9 @@ class JobState:
         """The stage it is in, or ended in: the one not done, else the one entered last."""
         entered = [stage for stage in self.stages if stage.started is not None]
         candidates = [stage for stage in entered if stage.state != "done"] or entered
-        return max(reversed(candidates), key=lambda stage: stage.started or 0).stage if candidates else None
+        if not candidates:
+            return self.progress.stage or None if self.progress else None
+        return max(reversed(candidates), key=lambda stage: stage.started or 0).stage
 
     def newest_progress(self) -> Event | None:
         """The job's latest-lane event, as it was told; None when there was none."""

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from hub.core.estimates import Pace, left_s
 from hub.core.events import ProgressBody, Stage, StageBody
 
 HALF_LIFE_S = 5.0
@@ -47,16 +49,20 @@ class Meter:
     counters do. Stages that are not in the plan are taken as they come, with no weight.
     """
 
-    def __init__(self, plan: Sequence[Stage], *, started: float) -> None:
-        """`started` and every `at` below are monotonic seconds."""
+    def __init__(self, plan: Sequence[Stage], *, started: float, usual_s: tuple[float, float] | None = None) -> None:
+        """`started` and every `at` below are seconds of a clock that stands still while the job is held; `usual_s` is
+        what such jobs take, low and high.
+        """
         self._plan = list(plan)
         self._whole = math.fsum(stage.weight for stage in plan) or 1.0
         self._started = started
+        self._usual_s = usual_s
         self._step = 0
         self._percent = 0.0
         self._rate = Speed()
         self._pace = Speed()
         self._stage_since: float | None = None
+        self._newest: ProgressBody | None = None
 
     @property
     def stage(self) -> Stage | None:
@@ -93,7 +99,7 @@ class Meter:
             self._stage_since = at
         self._rate.sample(current, at)
         self._pace.sample(self._percent, at)
-        return ProgressBody(
+        self._newest = ProgressBody(
             stage=stage.name,
             step=max(self._step, 1),
             steps=max(len(self._plan), 1),
@@ -106,16 +112,22 @@ class Meter:
             message=message,
             detail=detail or {},
         )
+        return self._newest
+
+    def still(self, stalled_s: float) -> ProgressBody:
+        """The newest report again, when nothing has moved for `stalled_s`: with that, and without rate and estimate."""
+        newest = self._newest
+        if newest is None or self.stage is None or newest.stage != self.stage.name:
+            step, steps = max(self._step, 1), max(len(self._plan), 1)
+            stage = self._plan[step - 1].name if self._plan else ""
+            newest = ProgressBody(
+                stage=stage, step=step, steps=steps, current=0, total=None, unit="", percent=self._percent, rate=None,
+                eta_s=None,
+            )  # fmt: skip
+        return replace(newest, rate=None, eta_s=None, stalled_s=round(stalled_s, 1))
 
     def _eta(self, at: float) -> tuple[float, float] | None:
-        """Between what the pace of now and the pace of the whole run so far promise."""
-        elapsed = at - self._started
-        if (
-            at - (self._stage_since or at) < CONFIDENT_S
-            or self._pace.advances < CONFIDENT_SAMPLES
-            or not self._pace.per_s
-        ):
-            return None
-        left = 100.0 - self._percent
-        guesses = (left / self._pace.per_s, elapsed * left / self._percent)
-        return (round(min(guesses), 1), round(max(guesses), 1))
+        elapsed_s = at - self._started
+        is_known = at - (self._stage_since or at) >= CONFIDENT_S and self._pace.advances >= CONFIDENT_SAMPLES
+        per_s = self._pace.per_s / 100 if is_known and self._pace.per_s else None
+        return left_s(Pace(elapsed_s=elapsed_s, share=self._percent / 100, per_s=per_s), self._usual_s)

@@ -25,6 +25,20 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one project's files are."""
+
+    target: Target
+    home: Path
+    """What the project's jobs have made; may not exist. Only of its own project may a job be sure that no other job
+    changes anything in there meanwhile, or that the project is not deleted."""
+
+
+ALL = "all"
+"""The id of the reserved project on which a spanning kind covers every other project."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """The operator's settings that kinds must keep."""
 
@@ -49,9 +63,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """Where a run may write. `work` is the job's own, empty at the start and removed after; `home` outlives it.
+    """Where a run may write. `work` is the job's own and removed after; `home` outlives it.
 
-    Both are on one file system, so finished work is renamed from the one into the other.
+    `work` is empty at the start, unless the task is `resumed`. Both are on one file system, so finished work is renamed
+    from the one into the other.
     """
 
     work: Path
@@ -69,6 +84,12 @@ class Task:
     secrets: Mapping[str, str]
     workspace: Workspace
     rules: Rules
+    places: tuple[Place, ...]
+    """Every project that the job covers, by id: its own alone, or for a kind that spans, started on the project `all`,
+    every other one that the hub knew when the run began."""
+    resumed: bool = False
+    """`workspace.work` holds what an earlier run of the same kind and project left there. It may have been killed at
+    any instruction, and its parameters may have been others."""
 
 
 class Report(Protocol):
@@ -122,3 +143,7 @@ class Kind:
     """Do the work, in a child process; returns the job's result. Raises JobFailed; anything else is a bug."""
     stall_s: float = 180.0
     """No counter moved and nothing was said for this long: the job is stopped as `stalled`."""
+    spans: bool = False
+    """On the project `all`, a job of this kind covers every project (see `Task.places`)."""
+    keeps_work: bool = False
+    """A run that failed or was interrupted leaves its work folder to the retry, which goes on where it was."""

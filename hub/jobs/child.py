@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from hub.core.errors import HubError
 from hub.core.redaction import Redactor, mapped, unicode
 from hub.jobs import memory
-from hub.jobs.base import Cancelled, JobFailed, Rules, Target, Task, Workspace
+from hub.jobs.base import Cancelled, JobFailed, Place, Rules, Target, Task, Workspace
 from hub.jobs.kinds import KINDS
 from hub.jobs.reporter import Reporter, disk_full
 
@@ -55,6 +55,7 @@ def main() -> NoReturn:
         min_free_bytes=task.rules.min_free_bytes,
         check_memory=memory.check,
     )
+    reporter.keep_fresh()
     last = outcome(task, reporter, wire)
     reporter.close()
     wire.send(last)
@@ -191,6 +192,8 @@ def _task(wire: Mapping[str, Any]) -> Task:
         secrets=wire["secrets"],
         workspace=Workspace(work=Path(wire["workspace"]["work"]), home=Path(wire["workspace"]["home"])),
         rules=Rules(**rules),
+        places=tuple(Place(target=Target(**place["target"]), home=Path(place["home"])) for place in wire["places"]),
+        resumed=wire["resumed"],
     )
 
 

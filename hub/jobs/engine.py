@@ -1,36 +1,34 @@
-"""The engine takes jobs, queues them, runs as many as may run, and accounts for every one of them to its end."""
+"""The engine takes jobs, has them run, and accounts for every one of them to its end."""
 
 import asyncio
 import contextlib
-import dataclasses
-import hashlib
-import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hub.core import ids
-from hub.core.errors import AlreadyRunning, BadRequest, Conflict, HubError, JobEnded, NotFound, Unavailable
-from hub.core.events import Body, JobBody, State
+from hub.core.errors import AlreadyRunning, Conflict, HubError, JobEnded, NotFound, Unavailable
+from hub.core.events import State
 from hub.core.job import JobState
 from hub.core.ledger import Ledger
 from hub.core.ports import Journal, Key, Project
 from hub.core.redaction import MASK, Redactor
-from hub.jobs.base import Kind, Rules, Target, Workspace
+from hub.jobs.base import Kind, Rules
+from hub.jobs.folders import Folders, Kept
+from hub.jobs.intake import Intake
+from hub.jobs.keys import Keys, fingerprint
+from hub.jobs.orders import Order, body_of, interrupted, needs_secrets, places
 from hub.jobs.process import Nursery
-from hub.jobs.run import Order, Run, interrupted, remove
+from hub.jobs.run import Run
+from hub.jobs.turns import Turns
+from hub.jobs.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
-
-RECENT_KEYS = 1000
-
-
-class KeyReused(BadRequest):
-    """This Idempotency-Key was used for another request."""
-
-    code = "idempotency_key_reused"
+MOST_ATTEMPTS = 3
+"""An interrupted job is resumed by itself up to this attempt: it may be what brings the hub down."""
+WEEK_S = 7 * 24 * 3600.0
 
 
 class QueueFull(Unavailable):
@@ -48,59 +46,66 @@ class Engine:
         journal: Journal,
         redactor: Redactor,
         kinds: Mapping[str, Kind],
+        projects: Callable[[], Sequence[Project]],
         rules: Rules,
         folder: Path,
         max_running: int,
         max_queued: int,
         spares: int,
+        keep_work_s: float = WEEK_S,
     ) -> None:
-        """`durable` returns once everything published is in the journal; `folder` is the data folder."""
+        """`durable` returns once everything published is in the journal; `projects` tells all that the hub knows;
+        `folder` is the data folder; `keep_work_s`: for so long work is kept for a retry.
+        """
         self._ledger = ledger
         self._durable = durable
         self._journal = journal
-        self._redactor = redactor
-        self._kinds = kinds
+        self._projects = projects
         self._rules = rules
-        self._work = folder / "work"
-        self._trash = folder / "trash"
-        self._homes = folder / "projects"
-        self._max_running = max_running
         self._max_queued = max_queued
+        self._folders = Folders(folder)
+        self._upkeep = Upkeep(self._folders, keep_work_s)
         self._nursery = Nursery(spares)
-        self._queue: list[Order] = []
-        self._runs: dict[str, Run] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._intake = Intake(kinds=kinds, rules=rules, journal=journal, redactor=redactor)
+        self.turns = Turns(
+            ledger=ledger, most=max_running, begin=self._begin, spawn=self._upkeep.spawn, take=self._nursery.take,
+            over=self._upkeep.sweep,
+        )  # fmt: skip
+        self._keys = Keys(journal, ledger)
         self._keyed = asyncio.Lock()  # the same request twice at once is one job, too
-        self._recent_keys: dict[str, tuple[str, Key]] = {}
-        """With the project of each."""
         self._leaving: set[str] = set()
-        self._closing = False
+        self._is_closing = False
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def start(self, projects: Mapping[str, Project]) -> None:
-        """Settle what an earlier process left: running jobs were interrupted, waiting ones wait again."""
-        await asyncio.to_thread(_empty, self._work, self._trash)
+        """Settle what an earlier process left: running jobs were interrupted, waiting ones wait again.
+
+        Interrupted jobs whose work was kept are resumed.
+        """
+        broken = []
         for job in self._ledger.live_jobs():
-            order = self._recalled(job, projects[job.project])
-            if job.state is State.QUEUED and order is not None:
-                self._queue.append(order)
+            order = self._intake.recalled(job, projects[job.project])
+            if order is not None:
+                self.turns.add_again(order)
             else:
-                body = _body_of(job, State.INTERRUPTED, error=interrupted(job.stage))
-                self._ledger.publish(job.project, job.id, job.kind, body)
-        self._queue.sort(key=lambda order: order.id)
-        self._tell_places()
+                broken.append(job)
+        keepers = [_kept(job) for job in broken if self._intake.keeps_work(job.kind)]
+        kept = await asyncio.to_thread(self._folders.settle, keepers)
+        for job in broken:
+            body = body_of(job, State.INTERRUPTED, error=interrupted(job.stage), resumable=job.id in kept)
+            self._ledger.publish(job.project, job.id, job.kind, body)
         await self._durable()
         self._nursery.refill()
-        self._start_what_can()
+        self.turns.go_on()
+        await self._resume_interrupted(projects)
+        self._upkeep.start()
 
     async def stop(self) -> None:
-        """End every run as interrupted; waiting jobs stay queued for the next start."""
-        self._closing = True
-        for run in self._runs.values():
-            run.stop(State.INTERRUPTED)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        """End every run as interrupted; waiting jobs stay queued, or paused, for the next start."""
+        self._is_closing = True
+        self.turns.close()
+        await self._upkeep.stop()
         await self._nursery.close()
 
     # -- what can be asked --------------------------------------------------------------------------------------------
@@ -113,42 +118,45 @@ class Engine:
         Raises BadParams, UrlRefused, AlreadyRunning, KeyReused, QueueFull.
         """
         if key is None:
-            return await self._submit(project, kind_name, params)
-        wanted = json.dumps([project.id, kind_name, dict(params)], sort_keys=True)
-        fingerprint = hashlib.sha256(wanted.encode()).hexdigest()
+            return await self._take(await self._intake.order(project, kind_name, params))
+        wanted = fingerprint(project.id, kind_name, params)
         async with self._keyed:
-            if known := await self._recall(key):
-                if known.fingerprint != fingerprint:
-                    raise KeyReused
+            if known := await self._keys.job(key, wanted):
                 await self._durable()
-                return await self.state(known.job)
-            return await self._submit(project, kind_name, params, key=(key, fingerprint))
+                return await self.state(known)
+            return await self._take(await self._intake.order(project, kind_name, params), key=(key, wanted))
 
     async def cancel(self, job_id: str) -> JobState:
-        """Raises NotFound, JobEnded. Asking twice is fine."""
-        queued = next((order for order in self._queue if order.id == job_id), None)
-        run = self._runs.get(job_id)
-        if queued is not None:
-            self._queue.remove(queued)
-            self._publish(queued, queued.became(State.CANCELLED))
-            self._tell_places()
-        elif run is None:
-            job = await self.state(job_id)
-            how = f", as {job.state.value}" if job.state.is_end else ""
-            raise JobEnded(f"The job has ended already{how}.")
-        elif not run.is_stopping:
-            self._publish(run.order, run.order.became(State.CANCELLING))
-            run.stop(State.CANCELLED)
-        await self._durable()
-        return await self.state(job_id)
+        """Raises NotFound, Conflict (JobEnded for a job that has ended). Asking twice is fine."""
+        order = await self._order(job_id)
+        self.turns.cancel(order)
+        if order.body.resumed and job_id not in self.turns.runs:
+            self._upkeep.spawn(self._upkeep.drop(order.target.id, order.kind.name))
+        return await self._told(job_id)
 
-    async def retry(self, job_id: str, project: Project, params: Mapping[str, Any]) -> JobState:
-        """Start the ended job again as a new one, with `params` laid over its own. Raises NotFound, Conflict."""
+    async def pause(self, job_id: str) -> JobState:
+        """See `Turns.pause`. Raises NotFound, Conflict, Unavailable."""
+        self.turns.pause(await self._order(job_id))
+        return await self._told(job_id)
+
+    async def resume(self, job_id: str) -> JobState:
+        """See `Turns.resume`. Raises NotFound, Conflict."""
+        self.turns.resume(await self._order(job_id))
+        return await self._told(job_id)
+
+    async def retry(
+        self, job_id: str, project: Project, params: Mapping[str, Any], *, from_stage: bool = False
+    ) -> JobState:
+        """Start the ended job again as a new one, with `params` laid over its own.
+
+        `from_stage`: with the work that it kept, else from nothing. Raises NotFound, Conflict.
+        """
         job = await self.state(job_id)
         if not job.state.is_end:
             raise Conflict(f"The job is still {job.state.value}; only an ended job can be retried.", code="not_ended")
-        kept = {name: value for name, value in job.params.items() if value != MASK}
-        return await self._submit(project, job.kind, {**kept, **params}, attempt=job.attempt + 1, retry_of=job.id)
+        if from_stage and not await asyncio.to_thread(self._folders.is_kept, _kept(job)):
+            raise Conflict("The job's work is not kept; retry it from the start.", code="no_kept_work")
+        return await self._again(job, project, params, resumed=from_stage)
 
     async def state(self, job_id: str) -> JobState:
         """The job as published. Raises NotFound."""
@@ -162,7 +170,7 @@ class Engine:
         return [job for job in self._ledger.live_jobs() if job.project == project]
 
     def home(self, project: str) -> Path:
-        return self._homes / project
+        return self._folders.home(project)
 
     @contextlib.contextmanager
     def closing(self, project: str) -> Iterator[None]:
@@ -177,132 +185,78 @@ class Engine:
 
     async def forget(self, project: str) -> None:
         """Remove what jobs have made for a project that is gone."""
-        self._recent_keys = {name: kept for name, kept in self._recent_keys.items() if kept[0] != project}
-        await asyncio.to_thread(remove, self.home(project))
+        self._keys.forget(project)
+        await asyncio.to_thread(self._folders.forget, project)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    async def _submit(
-        self,
-        project: Project,
-        kind_name: str,
-        params: Mapping[str, Any],
-        attempt: int = 1,
-        retry_of: str | None = None,
-        key: tuple[str, str] | None = None,
-    ) -> JobState:
+    async def _take(self, order: Order, key: tuple[str, str] | None = None) -> JobState:
         """`key`: an idempotency key and the fingerprint of what was asked with it."""
-        kind = self._kinds.get(kind_name)
-        if kind is None:
-            known = ", ".join(sorted(self._kinds))
-            raise BadRequest(f"There is no kind {kind_name!r}; there are: {known}.", code="unknown_kind")
-        target = Target(id=project.id, name=project.name, url=project.url, path=project.path)
-        accepted = kind.check(params, target, self._rules)
-        self._refuse_second(project.id, kind_name)
-        if project.id in self._leaving:
-            raise Conflict("The project is being deleted.", code="project_leaving")
-        if len(self._queue) >= self._max_queued or self._closing:
-            raise QueueFull
-        job_id = ids.job_id()
-        user = accepted.params.get("username")
-        self._redactor.add(accepted.secrets.values(), user if isinstance(user, str) else "", job_id)
-        shown = {**accepted.params, **dict.fromkeys(accepted.secrets, MASK)}
-        body = JobBody(
-            state=State.QUEUED,
-            params=shown,
-            queue=len(self._queue) + 1,
-            plan=kind.stages,
-            attempt=attempt,
-            retry_of=retry_of,
-        )
-        order = Order(id=job_id, kind=kind, target=target, secrets=accepted.secrets, body=body)
-        event = self._ledger.publish(project.id, job_id, kind_name, body)
+        project, kind = order.target.id, order.kind.name
+        self._refuse(project, kind)
+        event = self._ledger.publish(project, order.id, kind, replace(order.body, queue=self.turns.next_place))
         if key is not None:
-            self._remember(project.id, Key(key=key[0], fingerprint=key[1], job=job_id, at=event.at))
-        self._queue.append(order)
-        self._start_what_can()
+            self._keys.remember(project, Key(key=key[0], fingerprint=key[1], job=order.id, at=event.at))
+        self.turns.add(order)
         job = self._ledger.job(order.id)
         await self._durable()
         assert job is not None
         return job
 
-    async def _recall(self, key: str) -> Key | None:
-        """What was asked with `key`, committed yet or not. A deleted project takes its keys along."""
-        if recent := self._recent_keys.get(key):
-            return recent[1]
-        known = await self._journal.recall(key)
-        return known if known and await self._journal.job(known.job) else None
-
-    def _remember(self, project: str, key: Key) -> None:
-        self._ledger.remember(key)
-        self._recent_keys[key.key] = (project, key)
-        while len(self._recent_keys) > RECENT_KEYS:
-            self._recent_keys.pop(next(iter(self._recent_keys)))
-
-    def _refuse_second(self, project: str, kind: str) -> None:
+    def _refuse(self, project: str, kind: str) -> None:
         for job in self._ledger.live_jobs():
             if job.project == project and job.kind == kind:
                 raise AlreadyRunning(
                     f"A {kind} of this project is {job.state.value} already.", job=job.id, href=f"/api/v1/jobs/{job.id}"
                 )
+        if project in self._leaving:
+            raise Conflict("The project is being deleted.", code="project_leaving")
+        if len(self.turns) >= self._max_queued or self._is_closing:
+            raise QueueFull
 
-    def _start_what_can(self) -> None:
-        """Start waiting jobs, first come first served, one at a time for each project."""
-        if self._closing:
-            return
-        before = list(self._queue)
-        for order in before:
-            busy = {run.order.target.id for run in self._runs.values()}
-            if len(self._runs) < self._max_running and order.target.id not in busy:
-                self._queue.remove(order)
-                self._start(order)
-        if self._queue != before:
-            self._tell_places()
+    async def _again(self, job: JobState, project: Project, params: Mapping[str, Any], *, resumed: bool) -> JobState:
+        kept = {name: value for name, value in job.params.items() if value != MASK}
+        order = await self._intake.order(project, job.kind, {**kept, **params}, earlier=job, resumed=resumed)
+        return await self._take(order)
 
-    def _start(self, order: Order) -> None:
-        workspace = Workspace(work=self._work / order.id, home=self.home(order.target.id))
-        run = Run(order, workspace, self._trash / order.id, self._rules, self._publish)
-        self._runs[order.id] = run
-        task = asyncio.get_running_loop().create_task(self._execute(run))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _resume_interrupted(self, projects: Mapping[str, Project]) -> None:
+        for kept in sorted(await asyncio.to_thread(self._folders.kept), key=lambda kept: kept.job):
+            job = await self._journal.job(kept.job)
+            if job is None or job.project not in projects or not self._intake.keeps_work(job.kind):
+                continue
+            if not _may_resume(job):
+                continue
+            try:
+                await self._again(job, projects[job.project], {}, resumed=True)
+            except HubError as exc:  # the like of it waits already, or settings have changed
+                log.info("%s was not resumed: %s", job.id, exc, extra={"action": "not_resumed", "job": job.id})
 
-    async def _execute(self, run: Run) -> None:
-        try:
-            await run.execute(self._nursery.take)
-        finally:
-            del self._runs[run.order.id]
-            self._start_what_can()
-        await asyncio.to_thread(remove, self._trash / run.order.id)
+    async def _order(self, job_id: str) -> Order:
+        """Raises NotFound, or says why nothing can be done to a job that the engine does not have."""
+        order = self.turns.order(job_id)
+        if order is not None:
+            return order
+        job = await self.state(job_id)
+        if job.state.is_end:
+            raise JobEnded(f"The job has ended already, as {job.state.value}.")
+        raise Conflict("This job is not run by the hub, which only takes reports of it.", code="outside_job")
 
-    def _tell_places(self) -> None:
-        for place, order in enumerate(self._queue, 1):
-            job = self._ledger.job(order.id)
-            if job is not None and job.queue != place:
-                self._publish(order, dataclasses.replace(order.body, queue=place, plan=()))
+    async def _told(self, job_id: str) -> JobState:
+        await self._durable()
+        return await self.state(job_id)
 
-    def _publish(self, order: Order, body: Body) -> None:
-        try:
-            self._ledger.publish(order.target.id, order.id, order.kind.name, body)
-        except HubError as exc:  # the project was deleted meanwhile: there is nobody left to tell
-            log.warning("%s", exc, extra={"action": "event_dropped", "job": order.id})
-
-    def _recalled(self, job: JobState, project: Project) -> Order | None:
-        """A queued job of an earlier process; None where its secrets are gone or its kind is."""
-        kind = self._kinds.get(job.kind)
-        if kind is None or MASK in job.params.values():
-            return None
-        target = Target(id=project.id, name=project.name, url=project.url, path=project.path)
-        body = _body_of(job, State.QUEUED, queue=job.queue, plan=kind.stages)
-        return Order(id=job.id, kind=kind, target=target, secrets={}, body=body)
+    def _begin(self, order: Order) -> Run:
+        covered = places(order, self._projects(), self.home)
+        return Run(order, covered, self._folders, self._rules, self.turns.publish)
 
 
-def _body_of(job: JobState, state: State, **fields: Any) -> JobBody:
-    return JobBody(state=state, params=job.params, attempt=job.attempt, retry_of=job.retry_of, **fields)
+def _kept(job: JobState) -> Kept:
+    return Kept(job=job.id, project=job.project, kind=job.kind)
 
 
-def _empty(work: Path, trash: Path) -> None:
-    remove(work)
-    remove(trash)
-    work.mkdir(parents=True)
-    trash.mkdir()
+def _may_resume(job: JobState) -> bool:
+    """Whether an ended job goes on by itself. One that was interrupted while it was paused does not: somebody wanted
+    it to stand still.
+    """
+    is_wanted = job.state is State.INTERRUPTED and job.held_at is None
+    return is_wanted and job.attempt < MOST_ATTEMPTS and not needs_secrets(job)

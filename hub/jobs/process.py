@@ -6,8 +6,9 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,38 +20,77 @@ LINE_BYTES = 1024 * 1024
 """Longest line a child may say; results and logs are far below."""
 STDERR_BYTES = 8 * 1024
 """Kept of what a child wrote to stderr: enough for the end of a traceback."""
-STDERR_S = 0.3
+LINGER_S = 0.2
+"""After the child has ended, what somebody else holds open of its output is read for so long."""
+PROGRAM = "hub.jobs.child"
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """A child works on strangers' input: of the hub's environment it gets this and no more."""
+
+
+class _Protocol(asyncio.subprocess.SubprocessStreamProtocol):
+    """Tells of the process's end at once. (asyncio's own `wait` waits for the pipes as well, and a program that left
+    the group may hold those open for as long as it likes.)
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=LINE_BYTES, loop=loop)
+        self.exited = asyncio.Event()
+        self.on_exit: Callable[[], None] = lambda: None
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
+        self.on_exit()
+
+
+class Guard:
+    """Ends a stopped group of processes if the hub dies: stopped, they would never notice by themselves."""
+
+    def __init__(self, group: int) -> None:
+        """Raises OSError when no process can be started."""
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r line; kill -s KILL -- "-$1"', "guard", str(group)],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+    def dismiss(self) -> None:
+        self._process.kill()  # before its input closes, which would set it off
+        self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
 
 class Child:
     """One `python -m hub.jobs.child`, started and waiting for its task."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, transport: asyncio.SubprocessTransport, protocol: _Protocol) -> None:
+        self._transport = transport
+        self._process = asyncio.subprocess.Process(transport, protocol, asyncio.get_running_loop())
+        self._exited = protocol.exited
         self._gone = False
+        self._guard: Guard | None = None
         self._stderr = b""
         self._reader = asyncio.get_running_loop().create_task(self._read_stderr())
+        protocol.on_exit = self._end_the_rest
+        if protocol.exited.is_set():
+            self._end_the_rest()
 
     @classmethod
     async def spawn(cls) -> Self:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment["PYTHONPATH"] = str(Path(hub.__file__).parents[1])
-        process = await asyncio.create_subprocess_exec(
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.subprocess_exec(
+            lambda: _Protocol(loop),
             sys.executable,
             "-P",  # nothing is imported from the folder it happens to run in
             "-m",
-            "hub.jobs.child",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=LINE_BYTES,
+            PROGRAM,
             start_new_session=True,  # its own process group, so that whatever it starts dies with it
             env=environment,
             cwd="/",
         )
-        return cls(process)
+        return cls(transport, protocol)
 
     @property
     def pid(self) -> int:
@@ -76,25 +116,55 @@ class Child:
                 raise ValueError(f"a child said {line[:80]!r}")  # noqa: TRY004 - like the decoder's own error
             yield said
 
+    def pause(self) -> None:
+        """Stop the child and everything it started where they are. Raises OSError when that cannot be made safe."""
+        if self._gone or self._guard is not None:
+            return
+        self._guard = Guard(self._process.pid)
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let what `pause` has stopped go on."""
+        if self._guard is not None:
+            self._guard.dismiss()
+            self._guard = None
+            self._signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End the child and everything it started, now. Later, when its number may be another's, it does nothing."""
-        if self._gone:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
+
+    async def exited(self) -> None:
+        await self._exited.wait()
 
     async def gone(self) -> int:
-        """Wait until the child has ended and kill what it left behind; returns its exit code, negative for a signal."""
-        code = await self._process.wait()
-        if not self._gone:
-            self.kill()
-            self._gone = True
-        # A daemon that left the group may hold stderr open for as long as it likes.
-        await asyncio.wait({self._reader}, timeout=STDERR_S)
+        """Wait until the child has ended, and what it left behind; returns its exit code, negative for a signal."""
+        await self.exited()
+        await asyncio.wait({self._reader}, timeout=2 * LINGER_S)
         self._reader.cancel()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        return code
+        assert self._process.returncode is not None
+        return self._process.returncode
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self._gone:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _end_the_rest(self) -> None:
+        """The child has ended: so does what it started, and soon its output, whoever still holds it open."""
+        self.kill()
+        self._gone = True
+        if self._guard is not None:
+            self._guard.dismiss()
+            self._guard = None
+        asyncio.get_running_loop().call_later(LINGER_S, self._close_output)
+
+    def _close_output(self) -> None:
+        for number in (1, 2):
+            if (pipe := self._transport.get_pipe_transport(number)) is not None:
+                pipe.close()
 
     @property
     def last_words(self) -> str:

@@ -20,8 +20,8 @@ class Reporter:
     """`Report` over a function that sends one message, from any number of threads.
 
     Progress: the first of a stage at once, then at most 20 a second; the newest one held back goes out when its time
-    has come and anything at all is reported, and always before a stage, the end, or a failure. Logs: at most 50 in a
-    second, and then how many were left out.
+    has come, and always before a stage, the end, or a failure. Its time is noticed by whatever is reported next, and
+    where nothing is, by a thread (see `keep_fresh`). Logs: at most 50 in a second, and then how many were left out.
     """
 
     def __init__(
@@ -46,12 +46,18 @@ class Reporter:
         self._lock = threading.RLock()
         self._closed = False
         self._held: dict[str, Any] | None = None
+        self._holds = threading.Event()
+        self._over = threading.Event()
         self._progress_at = float("-inf")
         self._disk_at = float("-inf")
         self._memory_at = float("-inf")
         self._logs_from = float("-inf")
         self._logs = 0
         self._left_out = 0
+
+    def keep_fresh(self) -> None:
+        """Send what is held back from a run that has gone silent, too: start a thread that looks after it."""
+        threading.Thread(target=self._freshen, daemon=True, name="freshener").start()
 
     def stage(self, name: str) -> None:
         with self._lock:
@@ -73,6 +79,8 @@ class Reporter:
                 "current": current, "total": total, "unit": unit, "message": message, "detail": dict(detail or {}),
             }  # fmt: skip
             self._check()
+            if self._held is not None:
+                self._holds.set()
 
     def log(self, message: str, level: str = "info") -> None:
         with self._lock:
@@ -93,6 +101,21 @@ class Reporter:
             if not self._closed:
                 self._flush()
                 self._closed = True
+                self._over.set()
+                self._holds.set()
+
+    def _freshen(self) -> None:
+        # One wait an interval, however often the run reports: a wakeup for each report would cost a quick loop dearly.
+        while self._holds.wait() and not self._over.wait(PROGRESS_INTERVAL_S):
+            self._holds.clear()
+            with self._lock:
+                now = self._clock()
+                if self._held is None or self._closed or self._is_cancelled():
+                    continue
+                if now - self._progress_at < PROGRESS_INTERVAL_S:
+                    self._holds.set()
+                else:
+                    self._send_held(now)
 
     def _check(self) -> None:
         if self._closed or self._is_cancelled():

@@ -1,86 +1,97 @@
 """One run of one job: what its child says becomes events, and it ends exactly once, whatever happens."""
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
-import shutil
 import signal
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from hub.core.events import Body, Failure, JobBody, LogBody, State
 from hub.core.progress import Meter
-from hub.jobs.base import Kind, Rules, Target, Workspace
+from hub.jobs.base import Place, Rules
+from hub.jobs.folders import Folders, Kept
+from hub.jobs.orders import Order, interrupted
 from hub.jobs.process import Child
+from hub.jobs.stall import Stall, Stopwatch
 
 log = logging.getLogger(__name__)
 
-KILL_AFTER_S = 1.2
+KILL_AFTER_S = 1.0
 """A cancelled child has this long to stop by itself; with the cleaning, cancel then takes less than 2 s."""
 
 FAILED_HINT = "Retry; if it happens again, the hub's log has the details."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A job that was accepted."""
-
-    id: str
-    kind: Kind
-    target: Target
-    secrets: Mapping[str, str]
-    body: JobBody
-    """As queued; every later state of the job is a variation of it."""
-
-    def became(self, state: State, **fields: Any) -> JobBody:
-        return dataclasses.replace(self.body, state=state, queue=None, plan=(), **fields)
+NO_ROOM = frozenset({"disk_full"})
+"""Failures after which work is not kept: it is what fills the disk."""
 
 
 class Run:
-    """`execute` is the run's task; it returns when the job has ended and its work folder is out of the way."""
+    """`execute` is the run's task; it returns when the job has ended and its work folder is out of the way.
+
+    That the job runs, or is paused, is told by whoever decides it.
+    """
 
     def __init__(
-        self, order: Order, workspace: Workspace, trash: Path, rules: Rules, publish: Callable[[Order, Body], None]
+        self,
+        order: Order,
+        places: Sequence[Place],
+        folders: Folders,
+        rules: Rules,
+        publish: Callable[[Order, Body], None],
     ) -> None:
-        """The work folder is renamed to `trash` before the end is published, and is the caller's to remove then."""
         self.order = order
-        self._workspace = workspace
-        self._trash = trash
+        self._places = places
+        self._folders = folders
         self._rules = rules
         self._publish = publish
-        self._meter = Meter(order.kind.stages, started=time.monotonic())
+        self._workspace = folders.workspace(order.id, order.target.id)
+        self._kept = Kept(job=order.id, project=order.target.id, kind=order.kind.name)
+        self._stopwatch = Stopwatch()
+        self._meter = Meter(order.body.plan, started=0.0, usual_s=order.body.usual_s)
+        self._stall = Stall(order.kind.stall_s, self._stopwatch, on_quiet=self._tell_quiet, on_stalled=self._give_up)
         self._child: Child | None = None
         self._stopping: State | None = None
         self._killer: asyncio.TimerHandle | None = None
-        self._deadline: asyncio.Timeout | None = None
-        self._moved = (-1, "")
+        self._has_stalled = False
+        self._is_over = False
+        self._going = asyncio.Event()
+        self._going.set()
 
     @property
     def is_stopping(self) -> bool:
         return self._stopping is not None
 
     @property
+    def is_held(self) -> bool:
+        """It has no place among those that run."""
+        return not self._going.is_set()
+
+    @property
+    def is_over(self) -> bool:
+        """Its child has ended, and the end of the job is about to be told."""
+        return self._is_over
+
+    @property
     def child_pid(self) -> int | None:
         return self._child.pid if self._child else None
 
-    async def execute(self, take: Callable[[], Any]) -> None:
+    async def execute(self, take: Callable[[], Awaitable[Child]]) -> None:
         """`take` gives a child that waits for a task."""
         end = self._crashed("The job's process could not be started.")
         try:
-            self._publish(self.order, self.order.became(State.RUNNING))
-            await asyncio.to_thread(_make, self._workspace)
+            is_resumed = await asyncio.to_thread(self._open)
             self._child = await take()
-            end = await self._follow(self._child) if self._stopping is None else self._stopped(self._stopping)
+            if self.is_held:
+                self._child.pause()
+            end = await self._follow(self._child, is_resumed) if self._stopping is None else self._stopped()
         except Exception as exc:
             log.exception("a run broke", extra={"action": "run_broke", "job": self.order.id})
             end = self._crashed(f"The hub could not run the job: {exc}")
         finally:
+            self._is_over = True
+            self._stall.stop()
             try:
-                await asyncio.shield(self._clean())
+                end = await asyncio.shield(self._clean(end))
             except Exception:  # whatever is left behind, the job has ended
                 log.exception("a run could not be cleaned up", extra={"action": "clean_failed", "job": self.order.id})
             finally:
@@ -92,65 +103,102 @@ class Run:
             return
         self._stopping = state
         if self._child is not None and self._child.is_alive:
-            self._ask_child()
+            self._child.send("cancel")
+            self._killer = asyncio.get_running_loop().call_later(KILL_AFTER_S, self._child.kill)
+        self.resume()  # a stopped process can't hear
 
-    def _ask_child(self) -> None:
-        assert self._child is not None
-        self._child.send("cancel")
-        self._killer = asyncio.get_running_loop().call_later(KILL_AFTER_S, self._child.kill)
+    def pause(self) -> None:
+        """Have everything of the run stand still. Raises OSError when that cannot be done."""
+        if self._child is not None:
+            self._child.pause()
+        self._going.clear()
+        self._stopwatch.stop()
+        self._stall.stop()
 
-    async def _follow(self, child: Child) -> JobBody:
-        order = self.order
-        child.send(
-            {
-                "job": order.id,
-                "kind": order.kind.name,
-                "target": dataclasses.asdict(order.target),
-                "params": dict(order.body.params),
-                "secrets": dict(order.secrets),
-                "workspace": {"work": str(self._workspace.work), "home": str(self._workspace.home)},
-                "rules": dataclasses.asdict(self._rules),
-            }
-        )
+    def resume(self) -> None:
+        if self._going.is_set():
+            return
+        self._going.set()
+        self._stopwatch.go()
+        if self._child is not None:
+            self._child.resume()
+            if self._stopping is None and not self._is_over:
+                self._stall.start()
+
+    def _open(self) -> bool:
+        """Whether the run goes on with kept work."""
+        resumed = self.order.body.retry_of if self.order.body.resumed else None
+        return self._folders.open(self._workspace, self._kept, resumed=resumed)
+
+    async def _follow(self, child: Child, is_resumed: bool) -> JobBody:
+        child.send(self._task(is_resumed))
+        if self.order.body.resumed and not is_resumed:
+            gone = "The work of the earlier run is not kept any more: this one begins at the start."
+            self._publish(self.order, LogBody(level="warning", message=gone))
         last: Mapping[str, Any] = {}
-        stalled = False
+        if not self.is_held:
+            self._stall.start()
         try:
-            async with asyncio.timeout(order.kind.stall_s) as self._deadline:
-                async for said in child.lines():
-                    last = said
-                    self._hear(said)
-        except TimeoutError:
-            stalled = True
-            child.kill()
+            async for said in child.lines():
+                await self._may_hear(child)
+                last = said
+                self._hear(said)
         except ValueError as exc:
             child.kill()
             last = {"failed": {"code": "crashed", "message": f"The job's process broke its protocol: {exc}"}}
         code = await child.gone()
-        return self._stall() if stalled else self._end(last, code, child)
+        return self._end(last, code, child)
+
+    async def _may_hear(self, child: Child) -> None:
+        """What was said just before a pause is heard after it, or when the child dies meanwhile."""
+        if self.is_held:
+            waits = {asyncio.ensure_future(self._going.wait()), asyncio.ensure_future(child.exited())}
+            _, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in left:
+                wait.cancel()
+
+    def _task(self, is_resumed: bool) -> dict[str, Any]:
+        order = self.order
+        return {
+            "job": order.id,
+            "kind": order.kind.name,
+            "target": dataclasses.asdict(order.target),
+            "params": dict(order.body.params),
+            "secrets": dict(order.secrets),
+            "workspace": {"work": str(self._workspace.work), "home": str(self._workspace.home)},
+            "rules": dataclasses.asdict(self._rules),
+            "places": [{"target": dataclasses.asdict(place.target), "home": str(place.home)} for place in self._places],
+            "resumed": is_resumed,
+        }
 
     def _hear(self, said: Mapping[str, Any]) -> None:
-        moved: tuple[int, str] | None = None
         if "progress" in said:
-            progress = said["progress"]
-            body = self._meter.advance(time.monotonic(), **progress)
-            self._publish(self.order, body)
-            moved = (progress["current"], self._moved[1] if not progress.get("message") else progress["message"])
+            self._stall.hear_progress(said["progress"])
+            body = self._meter.advance(self._stopwatch.seconds(), **said["progress"])
+            quiet_s = self._stall.quiet_s()
+            self._publish(self.order, body if quiet_s is None else self._meter.still(quiet_s))
         elif "stage" in said:
+            self._stall.hear_stage()
             self._publish(self.order, self._meter.enter(said["stage"]))
-            moved = (-1, said["stage"])
         elif "log" in said:
-            stage = self._meter.stage
-            self._publish(self.order, LogBody(**said["log"], stage=stage.name if stage else None))
-            moved = (self._moved[0], said["log"]["message"])
-        if moved is not None and moved != self._moved and self._deadline is not None:
-            self._moved = moved
-            self._deadline.reschedule(asyncio.get_running_loop().time() + self.order.kind.stall_s)
+            self._stall.hear_log(said["log"]["message"])
+            self._publish(self.order, LogBody(**said["log"], stage=self._stage))
+
+    def _tell_quiet(self, quiet_s: float) -> None:
+        self._publish(self.order, self._meter.still(quiet_s))
+
+    def _give_up(self) -> None:
+        self._has_stalled = True
+        if self._child is not None:
+            self._child.kill()
 
     def _end(self, last: Mapping[str, Any], code: int, child: Child) -> JobBody:
         if "result" in last:
             return self.order.became(State.SUCCEEDED, result=last["result"])
         if self._stopping is not None:
-            return self._stopped(self._stopping)
+            return self._stopped()
+        if self._has_stalled:
+            return self._stalled()
         if "failed" in last:
             if child.last_words:
                 extra = {"action": "child_failed", "job": self.order.id}
@@ -161,24 +209,28 @@ class Run:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return self._crashed(f"The job's process {how}.")
 
+    @property
+    def _stage(self) -> str | None:
+        return self._meter.stage.name if self._meter.stage else None
+
     def _failed(self, code: str, message: str, hint: str | None = None, retry: bool = False) -> JobBody:
-        stage = self._meter.stage
-        error = Failure(code=code, message=message, hint=hint, retry=retry, stage=stage.name if stage else None)
+        error = Failure(code=code, message=message, hint=hint, retry=retry, stage=self._stage)
         return self.order.became(State.FAILED, error=error)
 
     def _crashed(self, message: str) -> JobBody:
         return self._failed("crashed", message, FAILED_HINT, retry=True)
 
-    def _stall(self) -> JobBody:
+    def _stalled(self) -> JobBody:
         message = f"Nothing has moved for {self.order.kind.stall_s:g} seconds, so the job was stopped."
         return self._failed("stalled", message, "The other side may be overloaded: retry later.", retry=True)
 
-    def _stopped(self, state: State) -> JobBody:
-        if state is State.CANCELLED:
-            return self.order.became(State.CANCELLED)
-        return self.order.became(state, error=interrupted(self._meter.stage.name if self._meter.stage else None))
+    def _stopped(self) -> JobBody:
+        assert self._stopping is not None
+        error = interrupted(self._stage) if self._stopping is State.INTERRUPTED else None
+        return self.order.became(self._stopping, error=error)
 
-    async def _clean(self) -> None:
+    async def _clean(self, end: JobBody) -> JobBody:
+        """The end, with what became of the work."""
         if self._killer is not None:
             self._killer.cancel()
         if self._child is not None and self._child.is_alive:
@@ -186,39 +238,12 @@ class Run:
             await self._child.gone()
         if self._killer is not None:  # stopped in the meantime, too late to matter
             self._killer.cancel()
-        # Removing a hundred thousand files takes seconds, and the end of the job need not wait for it.
-        try:
-            self._workspace.work.rename(self._trash)
-        except FileNotFoundError:
-            pass  # it was never made
-        except OSError:
-            await asyncio.to_thread(remove, self._workspace.work)
+        is_kept = await asyncio.to_thread(self._put_away, end)
+        return dataclasses.replace(end, resumable=is_kept)
 
-
-def interrupted(stage: str | None) -> Failure:
-    return Failure(
-        code="interrupted",
-        message="The hub stopped while the job was running.",
-        stage=stage,
-        hint="Retry starts it again.",
-        retry=True,
-    )
-
-
-def _make(workspace: Workspace) -> None:
-    workspace.work.mkdir(parents=True, exist_ok=True)
-    workspace.home.mkdir(parents=True, exist_ok=True)
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder and all in it, read-only parts included; no complaint when it is not there."""
-
-    def unlock(function: Callable[[str], Any], path: str, _: object) -> None:
-        with contextlib.suppress(OSError):
-            Path(path).parent.chmod(0o700)
-            function(path)
-
-    if folder.exists():
-        shutil.rmtree(folder, onerror=unlock)
-    if folder.exists():
-        log.error("a work folder could not be removed: %s", folder, extra={"action": "work_left"})
+    def _put_away(self, end: JobBody) -> bool:
+        may_go_on = end.state is State.INTERRUPTED or (end.error is not None and end.error.code not in NO_ROOM)
+        if self.order.kind.keeps_work and may_go_on and self._folders.keep(self._kept):
+            return True
+        self._folders.discard(self.order.id)
+        return False

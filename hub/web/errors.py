@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from hub.core.errors import BadRequest, Conflict, Forbidden, HubError, NotFound, TooLarge, Unavailable
-from hub.jobs.engine import KeyReused
+from hub.jobs.keys import KeyReused
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         error = {"code": HTTP_CODES.get(exc.status, "http"), "message": message or exc.reason}
         headers = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
         return web.json_response({"error": error}, status=exc.status, headers=headers)
-    except ConnectionError:
-        raise
+    except ConnectionError:  # the client left; aiohttp meets the same when it tries to answer, and says nothing of it
+        return web.Response()
     except Exception:
         log.exception("a request broke", extra={"action": "request_broke", "path": request.path})
         return response_of(HubError("Something went wrong in the hub. Its log has the details."))

@@ -1,4 +1,4 @@
-"""Jobs: start, read, cancel, retry."""
+"""Jobs: start, read, cancel, pause, resume, retry."""
 
 from typing import Any
 
@@ -52,12 +52,28 @@ async def cancel(request: web.Request) -> web.Response:
     return accepted(hub, await hub.engine.cancel(request.match_info["job"]))
 
 
-async def retry(request: web.Request) -> web.Response:
+async def pause(request: web.Request) -> web.Response:
     hub = request.app[HUB]
-    body = await read_object(request, frozenset({"params"}))
+    await read_object(request, frozenset())
+    return accepted(hub, await hub.engine.pause(request.match_info["job"]))
+
+
+async def resume(request: web.Request) -> web.Response:
+    hub = request.app[HUB]
+    await read_object(request, frozenset())
+    return accepted(hub, await hub.engine.resume(request.match_info["job"]))
+
+
+async def retry(request: web.Request) -> web.Response:
+    """From the start, or with `"from": "stage"` with the work that the job kept."""
+    hub = request.app[HUB]
+    body = await read_object(request, frozenset({"params", "from"}))
+    params, where = object_field(body, "params"), text_field(body, "from", 16) or "start"
+    if where not in {"start", "stage"}:
+        raise BadRequest("from must be start or stage.")
     job = await hub.engine.state(request.match_info["job"])
     project = hub.catalog.get(job.project)
-    return accepted(hub, await hub.engine.retry(job.id, project, object_field(body, "params")))
+    return accepted(hub, await hub.engine.retry(job.id, project, params, from_stage=where == "stage"))
 
 
 def accepted(hub: Hub, job: JobState) -> web.Response:

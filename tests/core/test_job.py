@@ -95,3 +95,44 @@ def test_the_newest_progress_is_the_event_as_it_was_told() -> None:
     state = fold(event(1, job_body()), event(2, stage_body()), told, event(4, log_body()))
     assert state.newest_progress() == told
     assert isinstance(told.body, ProgressBody)
+
+
+def test_time_held_is_kept_apart_from_time_at_work() -> None:
+    # at = 10 * seq: started at 20, held from 40 to 70 (paused, then waiting again) and from 80 to 90
+    states = [State.QUEUED, State.RUNNING, State.RUNNING, State.PAUSED, State.QUEUED, State.QUEUED, State.RUNNING]
+    state = fold(*(event(seq, job_body(of)) for seq, of in enumerate(states[:2], 1)), event(3, stage_body()))
+    for seq, of in enumerate(states[3:6], 4):
+        state = reduce(state, event(seq, job_body(of)))
+        assert (state.held_at, state.held_ms) == (40, 0)
+    state = reduce(state, event(7, job_body(State.RUNNING)))
+    assert (state.held_at, state.held_ms, state.stages[0].held_ms) == (None, 30, 30)
+    state = reduce(reduce(state, event(8, job_body(State.PAUSED))), event(9, job_body(State.CANCELLING)))
+    assert (state.held_at, state.held_ms) == (None, 40)
+
+
+def test_a_wait_before_the_start_is_not_held_and_a_pause_in_it_is_no_time() -> None:
+    state = fold(*(event(seq, job_body(of)) for seq, of in enumerate([State.QUEUED, State.QUEUED, State.PAUSED], 1)))
+    assert state.held_at == 30
+    state = reduce(reduce(state, event(4, job_body(State.QUEUED))), event(5, job_body(State.RUNNING)))
+    assert (state.held_at, state.held_ms) == (None, 0)
+
+
+def test_an_end_that_meets_a_pause_says_so() -> None:
+    states = [State.QUEUED, State.RUNNING, State.PAUSED]
+    paused = fold(*(event(seq, job_body(of)) for seq, of in enumerate(states, 1)))
+    assert reduce(paused, event(4, job_body(State.INTERRUPTED))).held_at == 30
+    waits = reduce(paused, event(4, job_body(State.QUEUED)))
+    assert reduce(waits, event(5, job_body(State.INTERRUPTED))).held_at is None
+
+
+def test_rows_of_a_journal_from_before_there_were_pauses_are_read() -> None:
+    row = json.loads(
+        json.dumps(fold(event(1, job_body()), event(2, stage_body()), event(3, progress_body(5))).to_row())
+    )
+    for name in ("held_at", "held_ms", "usual_s", "stalled_s", "resumed", "resumable"):
+        del row[name]
+    for stage in row["stages"]:
+        del stage["held_ms"]
+    del row["progress"]["stalled_s"]
+    state = JobState.from_row(row)
+    assert (state.held_ms, state.usual_s, state.resumable, state.stages[0].held_ms) == (0, None, False, 0)

@@ -99,5 +99,28 @@ def test_a_new_stage_gets_an_estimate_of_its_own() -> None:
     for at in range(6, 16):
         body = meter.advance(float(at), at - 5, 100)
     assert body is not None
+    assert body.eta_s is None or body.eta_s[1] > 60
+
+
+def test_a_run_that_stands_still_shows_its_newest_report_without_rate_and_estimate() -> None:
+    meter = Meter(PLAN, started=0.0, usual_s=(100.0, 120.0))
+    meter.enter("fetch")
+    body = None
+    for at in range(1, 10):
+        body = meter.advance(float(at), at, 100, "objects", "Fetching", {"bytes": at})
+    assert body is not None
     assert body.eta_s is not None
-    assert body.eta_s[1] > 60
+    still = meter.still(12.34)
+    assert (still.rate, still.eta_s, still.stalled_s) == (None, None, 12.3)
+    assert (still.current, still.percent, still.message, still.detail) == (9, body.percent, "Fetching", {"bytes": 9})
+    assert meter.advance(30.0, 10, 100).stalled_s is None
+
+
+def test_a_stage_without_a_report_stands_still_at_nothing() -> None:
+    meter = Meter(PLAN, started=0.0)
+    meter.enter("fetch")
+    meter.advance(1.0, 100, 100)
+    meter.enter("unpack")
+    still = meter.still(11.0)
+    assert (still.stage, still.step, still.current, still.total, still.percent) == ("unpack", 2, 0, None, 75.0)
+    assert Meter((), started=0.0).still(11.0).percent == 0

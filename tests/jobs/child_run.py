@@ -41,10 +41,11 @@ class ChildRun:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True,
             env=dict(os.environ) | dict(env or {}),
         )  # fmt: skip
+        target = {"id": "project", "name": "project", "url": url, "path": None}
         task = {
             "job": "job",
             "kind": "clone",
-            "target": {"id": "project", "name": "project", "url": url, "path": None},
+            "target": target,
             "params": dict(params or {}),
             "secrets": dict(secrets or {}),
             "workspace": {"work": str(self.work), "home": str(self.home)},
@@ -52,6 +53,8 @@ class ChildRun:
                 "roots": [], "allow_networks": ["127.0.0.0/8", "::1/128"], "connect_timeout_s": 10.0,
                 "silence_timeout_s": 30.0, "min_free_bytes": 1, **(rules or {}),
             },
+            "places": [{"target": target, "home": str(self.home)}],
+            "resumed": False,
         }  # fmt: skip
         self.tell(json.dumps(task))
 

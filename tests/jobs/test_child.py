@@ -11,7 +11,7 @@ import pytest
 from hub.core.errors import UrlRefused
 from hub.core.redaction import Redactor
 from hub.jobs import child as shell
-from hub.jobs.base import Cancelled, JobFailed, Kind, Rules, Target, Task, Workspace
+from hub.jobs.base import Cancelled, JobFailed, Kind, Place, Rules, Target, Task, Workspace
 from hub.jobs.reporter import Reporter
 
 
@@ -24,9 +24,11 @@ def outcome(tmp_path, monkeypatch) -> Callable:
     def run(work):
         kind = Kind(name="odd", title="Odd", stages=(), check=lambda *_: None, run=work)
         monkeypatch.setattr(shell, "KINDS", {"odd": kind})
+        target = Target(id="p", name="p")
         task = Task(
-            job="j", kind="odd", target=Target(id="p", name="p"), params={}, secrets={},
+            job="j", kind="odd", target=target, params={}, secrets={},
             workspace=Workspace(work=tmp_path / "work", home=tmp_path), rules=Rules(),
+            places=(Place(target=target, home=tmp_path),),
         )  # fmt: skip
         return shell.outcome(task, Reporter(lambda message: None), Wire())
 

@@ -1,4 +1,7 @@
+import itertools
+import queue
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -199,3 +202,46 @@ def test_threads_do_not_lose_lines():
     bench.reporter.close()
     assert len(bench.messages("log")) == LOGS_PER_S + 1
     assert bench.messages("log")[-1]["message"] == f"{800 - LOGS_PER_S} lines left out"
+
+
+def test_what_a_silent_run_held_back_goes_out_all_the_same():
+    sent = queue.Queue()
+    reporter = Reporter(lambda message: sent.put((time.monotonic(), message["progress"]["current"])))
+    reporter.keep_fresh()
+    began = time.monotonic()
+    for count in range(5):
+        reporter.progress(count)
+    assert sent.get(timeout=5)[1] == 0
+    at, count = sent.get(timeout=5)
+    assert count == 4
+    assert at - began >= PROGRESS_INTERVAL_S * 0.99
+    reporter.progress(5)  # and again, after a silence
+    assert sent.get(timeout=5)[1] == 5
+    reporter.close()
+    assert sent.empty()
+
+
+def test_a_busy_run_with_a_freshener_keeps_to_twenty_reports_a_second():
+    told = []
+    reporter = Reporter(lambda message: told.append(time.monotonic()))
+    reporter.keep_fresh()
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        reporter.progress(len(told))
+    reporter.close()
+    assert 2 <= len(told) <= 12
+    assert all(later - sooner >= PROGRESS_INTERVAL_S * 0.99 for sooner, later in itertools.pairwise(told[:-1]))
+
+
+def test_a_cancelled_run_is_not_freshened():
+    sent = []
+    cancelled = threading.Event()
+    reporter = Reporter(sent.append, is_cancelled=cancelled.is_set)
+    reporter.keep_fresh()
+    reporter.progress(1)
+    reporter.progress(2)
+    cancelled.set()
+    with pytest.raises(Cancelled):
+        reporter.check()
+    time.sleep(3 * PROGRESS_INTERVAL_S)
+    assert len(sent) == 1

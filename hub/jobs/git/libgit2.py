@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from hub.jobs.git.refs import RemoteRef, choose, head_of, raw, refspecs, set_hea
 from hub.jobs.git.transfer import Counters, PackSize, Transfer
 from hub.jobs.git.tunnel import Tunnel
 from hub.jobs.git.waiting import wait_for
+from hub.jobs.patience import Patience
 
 
 class LibGit2:
@@ -153,10 +153,11 @@ class _Watch:
         )
         if now != self._seen:
             self._seen = now
-            self._callbacks.heard_at = time.monotonic()
+            self._callbacks.patience.heard()
             self._callbacks.transfer.count(now)
         is_owed = not now.total_objects or now.received_objects < now.total_objects
-        if is_owed and time.monotonic() - self._callbacks.heard_at > self._silence_s:
+        waited_s = self._callbacks.patience.waited_s()
+        if is_owed and waited_s > self._silence_s:
             raise failed("timeout", f"The server said nothing for {self._silence_s:g} seconds.")
 
 
@@ -166,7 +167,7 @@ class _FetchCallbacks(pygit2.RemoteCallbacks):
         self._source = source
         self._asked = 0
         self.transfer = transfer
-        self.heard_at = time.monotonic()
+        self.patience = Patience()
         self.failure: JobFailed | None = None
         """Why a callback told libgit2 to stop, where libgit2 itself would say something vaguer."""
 
@@ -181,7 +182,7 @@ class _FetchCallbacks(pygit2.RemoteCallbacks):
         self._fetch_options = options
 
     def sideband_progress(self, string: str) -> None:
-        self.heard_at = time.monotonic()
+        self.patience.heard()
         self.transfer.server_sends(string)
 
     def credentials(

@@ -6,13 +6,13 @@ import os
 import selectors
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hub.jobs.base import Report
 from hub.jobs.git.failures import failed
 from hub.jobs.git.lines import Splitter
+from hub.jobs.patience import Patience
 
 POLL_S = 0.1
 GRACE_S = 0.5
@@ -70,7 +70,7 @@ def _read(
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     words: list[str] = []
     splitter = Splitter()
-    heard_at = time.monotonic()
+    patience = Patience()
 
     def keep(lines: list[str]) -> None:
         words.extend(line for line in lines if not on_line(line))
@@ -82,7 +82,7 @@ def _read(
         while selector.get_map():
             for key, _ in selector.select(POLL_S):
                 chunk = os.read(key.fd, 65536)
-                heard_at = time.monotonic()
+                patience.heard()
                 if not chunk:
                     selector.unregister(key.fileobj)
                 elif key.fileobj is process.stdout:
@@ -92,8 +92,8 @@ def _read(
                 else:
                     keep(splitter.feed(decoder.decode(chunk)))
             report.check()
-            limit_s = silence_s()
-            if limit_s is not None and time.monotonic() - heard_at > limit_s:
+            limit_s, waited_s = silence_s(), patience.waited_s()
+            if limit_s is not None and waited_s > limit_s:
                 raise failed("timeout", f"The server said nothing for {limit_s:g} seconds.")
     keep(splitter.close())
     return output.decode(errors="surrogateescape"), words

@@ -1,12 +1,12 @@
 """Waiting for what cannot be interrupted, without missing a cancel."""
 
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from hub.jobs.base import Report
 from hub.jobs.git.failures import failed
+from hub.jobs.patience import Patience
 
 T = TypeVar("T")
 
@@ -38,12 +38,13 @@ def wait_for(
         finally:
             done.set()
 
-    deadline = None if limit_s is None else time.monotonic() + limit_s
+    patience = Patience()
     threading.Thread(target=body, daemon=True).start()
     while not done.wait(POLL_S):
         report.check()
         while_waiting()
-        if deadline is not None and time.monotonic() > deadline:
+        waited_s = patience.waited_s()
+        if limit_s is not None and waited_s > limit_s:
             raise failed("timeout")
     if trouble:
         raise trouble[0]
