@@ -57,6 +57,8 @@ class Settings:
     allow_networks: tuple[str, ...] = setting((), "Private or reserved networks (CIDR) that jobs may connect to")
     connect_timeout_s: float = setting(20.0, "Longest wait for a server to accept and answer", "seconds")
     silence_timeout_s: float = setting(120.0, "Longest silence of a server in mid-transfer", "seconds")
+    sync_interval_s: float = setting(0.0, "Time between syncs of all projects in the background; 0: none", "seconds")
+    kept_work_days: float = setting(7.0, "Age at which work kept for a retry is dropped", "days")
     min_free_bytes: int = setting(256 * MIB, "Disk floor: a job ends rather than leave less", "bytes")
 
     ring_size: int = setting(1024, "Events of each project kept in memory for quick resumes", "events")

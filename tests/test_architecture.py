@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 HUB = Path(__file__).parents[1] / "hub"
+GRAMMARS = {
+    f"tree_sitter_{language}"
+    for language in "python javascript typescript go rust java c cpp ruby php c_sharp bash".split()
+}
 OURS, THEIRS = 0, 1
 MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {  # layer: its layers, its third-party packages
     "core": (set(), set()),
@@ -15,15 +19,17 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {  # layer: its layers, its t
     "assets": (set(), set()),
     "journal": ({"core"}, {"aiosqlite"}),
     "backplane": ({"core"}, set()),
-    "transports": ({"core"}, {"aiohttp"}),
+    "transports": ({"core"}, {"aiohttp", "multidict"}),
     "surfaces": ({"core", "transports"}, {"aiohttp"}),
-    "jobs": ({"core"}, {"pygit2"}),
+    "commits": ({"core"}, {"pygit2"}),
+    "index": ({"core"}, {"pygit2", "tree_sitter", *GRAMMARS}),
+    "jobs": ({"core", "commits", "index"}, {"pygit2"}),
     "client": ({"core"}, {"aiohttp"}),
     "terminal": ({"core"}, set()),
     "demo": ({"core", "client", "settings"}, {"aiohttp", "pygit2"}),
     "web": (
-        {"core", "settings", "assets", "journal", "backplane", "transports", "surfaces", "jobs"},
-        {"aiohttp", "yarl"},
+        {"core", "settings", "assets", "journal", "backplane", "transports", "surfaces", "jobs", "commits", "index"},
+        {"aiohttp", "prometheus_client", "yarl"},
     ),
     "cli": ({"core", "settings", "web", "client", "terminal", "demo"}, {"uvloop"}),
 }

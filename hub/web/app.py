@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from hub.assets import static_dir
+from hub.jobs.schedule import Every, Schedule
 from hub.transports.wire import CLOSE_S
+from hub.web import commits
 from hub.web.assembly import Hub, drain
 from hub.web.errors import Handler, tell_errors
 from hub.web.guard import SAFE_METHODS, guard
@@ -35,6 +38,7 @@ def create_app(hub: Hub) -> web.Application:
     app.on_cleanup.append(_see_off)
     app[METRICS] = registered(hub)
     app.cleanup_ctx.append(_lag_watch)
+    app.cleanup_ctx.append(_schedules)
     return app
 
 
@@ -44,6 +48,15 @@ async def _lag_watch(app: web.Application) -> AsyncIterator[None]:
     watch.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await watch
+
+
+async def _schedules(app: web.Application) -> AsyncIterator[None]:
+    hub = app[HUB]
+    turn = functools.partial(commits.take_turn, hub)
+    schedule = Schedule("sync", Every(hub.settings.sync_interval_s), turn, hub.clock)
+    schedule.begin()
+    yield
+    await schedule.end()
 
 
 async def _drain(app: web.Application) -> None:

@@ -116,7 +116,7 @@ async def _make(settings: Settings, journal: Journal, epoch: str, folder: Path) 
     ledger.on_waiting(writer.wake)
     for opened in await journal.projects():
         catalog.add(opened.project)
-        tracker.open_project(opened.project.id, opened.head, opened.floor, opened.jobs, saved=opened.saved)
+        tracker.open_project(opened.project.id, opened.head, opened.floor, opened.jobs, opened.lost)
         ledger.open_project(opened.project.id, opened.head, opened.jobs)
     engine = Engine(
         ledger=ledger,
@@ -124,8 +124,10 @@ async def _make(settings: Settings, journal: Journal, epoch: str, folder: Path) 
         journal=journal,
         redactor=redactor,
         kinds=KINDS,
+        projects=catalog.all,
         rules=rules,
         folder=folder,
+        keep_work_s=settings.kept_work_days * 86400,
         max_running=settings.max_running_jobs,
         max_queued=settings.max_queued_jobs,
         spares=settings.spare_children,

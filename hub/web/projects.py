@@ -10,6 +10,8 @@ from hub.core import ids
 from hub.core.errors import BadRequest
 from hub.core.ports import Project
 from hub.jobs import gate
+from hub.jobs.base import ALL
+from hub.web import commits
 from hub.web.assembly import Hub
 from hub.web.bodies import listing, paging, read_object, text_field
 from hub.web.jobs import state_object
@@ -40,7 +42,9 @@ async def list_(request: web.Request) -> web.Response:
 
 async def read(request: web.Request) -> web.Response:
     hub = request.app[HUB]
-    return web.json_response(project_object(hub, hub.catalog.get(request.match_info["project"])))
+    project = hub.catalog.get(request.match_info["project"])
+    found = await commits.counts(hub, project.id)
+    return web.json_response(project_object(hub, project) | {"counts": found.to_wire()})
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -52,6 +56,7 @@ async def delete(request: web.Request) -> web.Response:
             hub.catalog.remove(project.id)
             hub.ledger.close_project(project.id)
             hub.tracker.close_project(project.id)
+        await commits.forget(hub, project.id)
         await hub.engine.forget(project.id)
     return web.Response(status=204)
 
@@ -62,6 +67,8 @@ async def found_or_made(hub: Hub, body: dict[str, Any]) -> tuple[Project, bool]:
     wanted, name = text_field(body, "id", 64), text_field(body, "name", 200)
     if (url is None) == (path is None):
         raise BadRequest("Give a url or a path, one of them.")
+    if wanted == ALL:
+        raise BadRequest(f"The id {ALL!r} is reserved for what is done with all projects.", code="id_reserved")
     if wanted is not None and not ids.SLUG.fullmatch(wanted):
         raise BadRequest("id must be lower case letters, digits, '.', '_' and '-', and begin with a letter or digit.")
     if url is not None:

@@ -1,0 +1,126 @@
+"""The one SQLite file: opened by the hub's threads and by jobs' processes at once, and brought up to its schema."""
+
+import contextlib
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+from hub.core.errors import HubError, Unavailable
+
+HERE = Path(__file__).parent
+NAME = "commits.sqlite3"
+BUSY_TIMEOUT_S = 10.0
+"""Transactions are batches of some 20 ms, so this is for a disk that hangs."""
+
+
+class CommitsUnavailable(Unavailable):
+    """The hub cannot use its table of commits just now; try again shortly."""
+
+    code = "commits_unavailable"
+
+
+class CommitsTooNew(HubError):
+    """This data folder was written by a newer Progress Hub; start that one, or use another data folder."""
+
+    code = "commits_too_new"
+
+
+def load(name: str) -> Mapping[str, str]:
+    """Statements of a `.sql` file, by the name in the `-- name:` line above each."""
+    parts = re.split(r"^-- name: (\w+)$", (HERE / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {name: statement.strip() for name, statement in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Number and script of each migration, in order."""
+    paths = sorted((HERE / "migrations").glob("*.sql"))
+    return [(int(path.name.split("_")[0]), path.read_text(encoding="utf-8")) for path in paths]
+
+
+class Database:
+    """One connection, shared by the threads of a process. A process may have several, and so may others."""
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        """Raises CommitsUnavailable, CommitsTooNew."""
+        self.turn = threading.RLock()
+        """Held for as long as a transaction takes; whoever has it knows that none is under way."""
+        with translated():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.execute("PRAGMA foreign_keys=ON")
+        if self._version() < migrations()[-1][0]:
+            with self.writing() as db:  # whoever comes second finds it done
+                for number, script in migrations():
+                    if number > self._version():
+                        for statement in script.split(";\n"):
+                            db.execute(statement)
+                        db.execute(f"PRAGMA user_version={number}")
+        if self._version() > migrations()[-1][0]:
+            raise CommitsTooNew
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all of it, or nothing. Keep it short, others wait. Raises CommitsUnavailable."""
+        with self.turn, translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One state of the file for several queries. Raises CommitsUnavailable."""
+        with self.turn, translated():
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Let go of the file. The last to do so, in whatever process, leaves no write-ahead log."""
+        with self.turn:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as exc:
+        # A job that is paused is stopped wherever it is, in the middle of a transaction, too.
+        why = "a sync that was paused may hold it; resume or cancel that" if "locked" in str(exc) else str(exc)
+        raise CommitsUnavailable(f"The table of commits cannot be used just now: {why}.") from exc
+    except sqlite3.Error as exc:
+        raise CommitsUnavailable(f"The table of commits cannot be used just now: {exc}.") from exc
+    except FileNotFoundError as exc:
+        raise CommitsUnavailable(f"The table of commits has no place: {exc}.") from exc
