@@ -150,8 +150,10 @@ def rate(job: JobState) -> str:
 
 
 def eta(job: JobState) -> str:
-    """`20 to 40 s left`: a range, rounded to what it is worth."""
+    """`20 to 40 s left`: a range, rounded to what it is worth; or that nothing moves."""
     progress = _progress(job)
+    if progress is not None and progress.stalled_s and job.state is State.RUNNING:
+        return f"stalled: nothing moved for {duration(progress.stalled_s)}"
     if progress is None or progress.eta_s is None or job.state is not State.RUNNING:
         return ""
     low_s, high_s = progress.eta_s

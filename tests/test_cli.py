@@ -12,6 +12,7 @@ import socket
 import socketserver
 import subprocess
 import sys
+import time
 import threading
 from pathlib import Path
 
@@ -201,6 +202,19 @@ def test_detached_it_prints_the_job_and_leaves_and_the_job_can_be_cancelled(hub,
     code, _, err = run(capsys, "cancel", job)
     assert code == codes.USAGE
     assert "already" in err
+
+
+def test_a_job_can_be_paused_and_let_go_on(hub, silent_url, capsys):
+    job = run(capsys, "clone", "--detach", silent_url)[1].strip()
+    deadline = time.monotonic() + DEADLINE_S
+    while json.loads(run(capsys, "jobs", "--json", "--limit", "1")[1])["state"] != "running":
+        assert time.monotonic() < deadline
+    assert run(capsys, "pause", job)[:2] == (codes.SUCCEEDED, f"{job} is paused\n")
+    code, _, err = run(capsys, "pause", job)
+    assert (code, "paused" in err) == (codes.USAGE, True)
+    code, out, _ = run(capsys, "resume", "--json", job)
+    assert (code, json.loads(out)["state"]) == (codes.SUCCEEDED, "running")
+    run(capsys, "cancel", job)
 
 
 def test_the_same_clone_twice_is_one_job(hub, silent_url, capsys):

@@ -53,15 +53,18 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def retry(options: argparse.Namespace) -> int:
-    return _to_the_end(options, _again(options.what, credentials.given(options)))
+    return _to_the_end(options, _again(options.what, credentials.given(options), from_stage=options.from_stage))
 
 
-def cancel(options: argparse.Namespace) -> int:
-    async def ask(hub: Hub) -> JobState:
+def ask(options: argparse.Namespace) -> int:
+    """Cancel, pause or resume, as `options.verb` says."""
+
+    async def asked(hub: Hub) -> JobState:
         job = await _newest_job(hub, options.what)
-        return job_state(await hub.cancel(job.id))
+        verbs = {"cancel": hub.cancel, "pause": hub.pause, "resume": hub.resume}
+        return job_state(await verbs[options.verb](job.id))
 
-    job = _on_hub(options, ask)
+    job = _on_hub(options, asked)
     print(json.dumps(job.to_wire()) if options.json else f"{job.id} is {job.state}")
     return codes.SUCCEEDED
 
@@ -177,10 +180,10 @@ async def _newest_job(hub: Hub, what: str, *, wait: bool = False) -> JobState:
     raise HubRefused(f"The hub ended the stream of {what}.", code="ended_early")
 
 
-def _again(what: str, params: Mapping[str, Any]) -> Callable[[Hub], Awaitable[JobState]]:
+def _again(what: str, params: Mapping[str, Any], *, from_stage: bool = False) -> Callable[[Hub], Awaitable[JobState]]:
     async def run(hub: Hub) -> JobState:
         job = await _newest_job(hub, what)
-        return job_state(await hub.retry(job.id, params))
+        return job_state(await hub.retry(job.id, params, from_stage=from_stage))
 
     return run
 

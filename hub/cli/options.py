@@ -73,12 +73,19 @@ def parser() -> argparse.ArgumentParser:
     watch.add_argument("what", metavar="PROJECT|JOB", help="a project's newest job, or the first to come; or a job")
     _add_output(watch)
 
-    cancel = _command(commands, "cancel", "Ask a job to stop", jobs.cancel)
-    cancel.add_argument("what", metavar="PROJECT|JOB", help="a project's newest job, or a job")
-    _add_output(cancel, draws=False)
+    for verb, about in (
+        ("cancel", "Ask a job to stop"),
+        ("pause", "Have a job stand still"),
+        ("resume", "Let a paused job go on"),
+    ):
+        command = _command(commands, verb, about, jobs.ask)
+        command.set_defaults(verb=verb)
+        command.add_argument("what", metavar="PROJECT|JOB", help="a project's newest job, or a job")
+        _add_output(command, draws=False)
 
     retry = _command(commands, "retry", "Run an ended job again, and watch", jobs.retry, codes.HELP)
     retry.add_argument("what", metavar="PROJECT|JOB", help="a project's newest job, or a job")
+    retry.add_argument("--from-stage", action="store_true", help="go on with the work the job left, if it was kept")
     _add_credentials(retry)
     _add_output(retry, detach=True)
 

@@ -75,9 +75,25 @@ class Hub:
     async def cancel(self, job: str) -> dict[str, Any]:
         return await self._call("POST", f"/jobs/{_quoted(job)}/cancel", JOB, {})
 
-    async def retry(self, job: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Run an ended job again, with `params` over its own; the new job's state object."""
-        return await self._call("POST", f"/jobs/{_quoted(job)}/retry", JOB, {"params": dict(params)} if params else {})
+    async def pause(self, job: str) -> dict[str, Any]:
+        """Have a job stand still, queued or running, until `resume`."""
+        return await self._call("POST", f"/jobs/{_quoted(job)}/pause", JOB, {})
+
+    async def resume(self, job: str) -> dict[str, Any]:
+        """Let a paused job go on; it waits for its turn when all places are taken."""
+        return await self._call("POST", f"/jobs/{_quoted(job)}/resume", JOB, {})
+
+    async def retry(
+        self, job: str, params: Mapping[str, Any] | None = None, *, from_stage: bool = False
+    ) -> dict[str, Any]:
+        """Run an ended job again, with `params` over its own; the new job's state object.
+
+        `from_stage`: go on with the work it left, where its state says it is `resumable`.
+        """
+        body: dict[str, Any] = {"params": dict(params)} if params else {}
+        if from_stage:
+            body["from"] = "stage"
+        return await self._call("POST", f"/jobs/{_quoted(job)}/retry", JOB, body)
 
     async def watch(
         self,

@@ -138,8 +138,8 @@ def unpacked(answer: dict[str, Any], project: str, since: str | None) -> list[di
     messages: list[dict[str, Any]] = []
     if reset := answer.get("reset"):
         messages.append(reset)
-    snapshot = answer.get("snapshot")
-    if snapshot and (reset or since is None):
+    if snapshot := answer.get("snapshot"):
+        messages.append(snapshot | {"type": "snapshot"})
         since = snapshot["cursor"]
     at = Position.parse(since or "")
     last = at.seq if at else 0
@@ -159,8 +159,6 @@ def unpacked(answer: dict[str, Any], project: str, since: str | None) -> list[di
     account(end.seq if end else 0)
     if missing > answer.get("merged", 0):
         raise Lost
-    if snapshot:  # after the events: where there are both, it brings back what a crash of the hub has forgotten
-        messages.append(snapshot | {"type": "snapshot"})
     messages.append({"type": "heartbeat", "cursors": {project: answer["cursor"]}})
     return messages
 

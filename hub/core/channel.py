@@ -10,6 +10,7 @@ from hub.core.errors import LostReason
 from hub.core.events import Event, Position
 from hub.core.job import JobState, reduce
 from hub.core.messages import Merged, Message, Reset, Snapshot
+from hub.core.ports import Lost
 from hub.core.topic import Topic
 
 PAGE = 100
@@ -35,7 +36,7 @@ class Behind:
 
 
 class Channel(Topic):
-    __slots__ = ("_epoch", "_forgotten", "floor", "head", "jobs", "project", "ring")
+    __slots__ = ("_epoch", "_lost_ranges", "floor", "head", "jobs", "project", "ring")
 
     def __init__(
         self,
@@ -44,14 +45,14 @@ class Channel(Topic):
         head: int,
         floor: int,
         jobs: Sequence[JobState],
-        lost: Sequence[tuple[int, int]] = (),
+        lost: Sequence[Lost] = (),
     ) -> None:
         """`lost`: see Opened."""
         super().__init__(house)
         self.project = project
         self._epoch = house.epoch
         self.head = head
-        self._forgotten = lost
+        self._lost_ranges = lost
         self.floor = floor
         """Lossless events up to here are in no journal any more."""
         self.ring: collections.deque[Event] = collections.deque()
@@ -85,37 +86,28 @@ class Channel(Topic):
 
     def snapshot(self, view: View, ended: JobState | None = None) -> Resumed:
         """Where everything is. `ended` stands in for a watched job too old to be kept here."""
-        jobs = [job for job in self.jobs.values() if view.job in {None, job.id}]
-        if ended is not None and not jobs:
-            jobs = [ended]
-        watchers = self.watchers
-        message = Snapshot(
-            project=self.project,
-            cursor=str(self.position),
-            jobs=tuple(job.to_wire() | {"watchers": watchers} for job in jobs),
-        )
-        return Resumed([message], {self.project: self.head})
+        is_kept = view.job is None or view.job in self.jobs
+        return self._shown(self.head, list(self.jobs.values()) if is_kept or ended is None else [ended], view)
 
-    def has_forgotten(self, since: Position | None) -> bool:
-        """Was a watcher at `since` told of progress that a crash has forgotten?
+    def undo(self, since: Position | None, view: View) -> Resumed | None:
+        """What takes a watcher at `since` back to what the hub knows, if it knows of progress that a crash has forgotten.
 
-        It misses no event by that, but only a snapshot can bring it back to what the hub knows.
+        A snapshot of the moment after the crash: from there it goes on as from any other place, and misses no event.
         """
-        return since is not None and any(after < since.seq <= upto for after, upto in self._forgotten)
+        if since is None or since.epoch != self._epoch:
+            return None
+        for lost in self._lost_ranges:
+            if lost.after < since.seq <= lost.upto:
+                return self._shown(lost.upto + 1, lost.jobs, view, is_now=False)
+        return None
 
     def resume(
-        self,
-        since: Position | None,
-        view: View,
-        *,
-        covered: int = 0,
-        ended: JobState | None = None,
-        afresh: bool = False,
+        self, since: Position | None, view: View, *, covered: int = 0, ended: JobState | None = None
     ) -> Resumed | Behind:
         """What brings a watcher at `since` to now: ring first, then the journal (`Behind`), a snapshot last.
 
         `since` None is a cursor that no hub gave out. `covered`: every lossless event up to here has been read from the
-        journal already. `afresh`: with a snapshot behind what is missing, see `has_forgotten`.
+        journal already.
         """
         if reason := self._lost(since, covered):
             snapshot = self.snapshot(view, ended)
@@ -131,8 +123,6 @@ class Channel(Topic):
         last, upto = told[self.project], self.head if is_now else after[-1].seq
         if last < upto:  # numbers this watcher did not ask for, or that were never used
             messages.append(Merged(project=self.project, count=upto - last, upto=upto))
-        if is_now and afresh:
-            return Resumed([*messages, *self.snapshot(view, ended).messages], {self.project: upto})
         return Resumed(messages, {self.project: upto}, is_now=is_now)
 
     def page(self, since: int, events: Sequence[Event], upto: int, view: View) -> Resumed:
@@ -140,6 +130,16 @@ class Channel(Topic):
         both = sorted([*events, *self._newest_progress(since, upto)], key=lambda event: event.seq)
         messages, told = compose(both, {self.project: since}, view)
         return Resumed(messages, told, is_now=False)
+
+    def _shown(self, seq: int, jobs: Sequence[JobState], view: View, *, is_now: bool = True) -> Resumed:
+        """A snapshot at the number `seq`."""
+        watchers = self.watchers
+        message = Snapshot(
+            project=self.project,
+            cursor=str(Position(self._epoch, seq)),
+            jobs=tuple(job.to_wire() | {"watchers": watchers} for job in jobs if view.job in {None, job.id}),
+        )
+        return Resumed([message], {self.project: seq}, is_now=is_now)
 
     def _lost(self, since: Position | None, covered: int) -> LostReason | None:
         """Why the cursor cannot be served; None when it can."""

@@ -107,6 +107,16 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A crash has forgotten what was told after the number `after`, up to `upto`: progress, and nothing else."""
+
+    after: int
+    upto: int
+    jobs: tuple[JobState, ...]
+    """Those that were live, as the next process found them, at the number behind `upto`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """One project as a journal finds it when the hub starts."""
 
@@ -117,8 +127,8 @@ class Opened:
     """Lossless events up to here are no longer kept."""
     jobs: tuple[JobState, ...]
     """All that have not ended and the newest that have, oldest first."""
-    lost: tuple[tuple[int, int], ...] = ()
-    """Ranges (after, upto]: what was told there was progress that a crash has forgotten."""
+    lost: tuple[Lost, ...] = ()
+    """What crashes have forgotten, oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from hub.core.events import Event, Position
 from hub.core.feed import Feed
 from hub.core.job import JobState
 from hub.core.messages import Heartbeat, Reset
-from hub.core.ports import Clock, Encoding, Outlet
+from hub.core.ports import Clock, Encoding, Lost, Outlet
 from hub.core.subscription import Subscription
 from hub.core.topic import Topic
 from hub.core.watcher import Load, Watcher, project_of
@@ -56,7 +56,7 @@ class Tracker:
         head: int,
         floor: int,
         jobs: Sequence[JobState] = (),
-        lost: Sequence[tuple[int, int]] = (),
+        lost: Sequence[Lost] = (),
     ) -> None:
         """As a journal has Opened it."""
         self._channels[project] = Channel(project, self._house, head, floor, jobs, lost)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hub.core import ids
 from hub.core.events import Event
 from hub.core.job import JobState
-from hub.core.ports import Batch, EventFilter, JobFilter, Key, Opened, Page, Project
+from hub.core.ports import Batch, EventFilter, JobFilter, Key, Lost, Opened, Page, Project
 from hub.journal.queries import number
 
 
@@ -19,7 +19,7 @@ class MemoryJournal:
         self._reserved: dict[str, int] = {}
         self._floors: dict[str, int] = {}
         self._saved: dict[str, int] = {}
-        self._lost: dict[str, list[tuple[int, int]]] = {}
+        self._lost: dict[str, list[Lost]] = {}
         self._events: dict[str, list[Event]] = {}
         self._jobs: dict[str, JobState] = {}
         self._keys: dict[str, Key] = {}
@@ -28,7 +28,9 @@ class MemoryJournal:
         self._recent_jobs = recent_jobs
         for project, reserved in self._reserved.items():
             if self._saved[project] < reserved:
-                self._lost.setdefault(project, []).append((self._saved[project], reserved))
+                live = (job for job in self._jobs.values() if job.project == project and not job.state.is_end)
+                lost = Lost(after=self._saved[project], upto=reserved, jobs=tuple(live))
+                self._lost.setdefault(project, []).append(lost)
                 self._reserved[project] = self._saved[project] = reserved + 1
         return self._epoch
 
@@ -41,7 +43,7 @@ class MemoryJournal:
                 project=project,
                 head=self._reserved[id_],
                 floor=self._floors[id_],
-                lost=tuple(pair for pair in self._lost.get(id_, ()) if pair[1] > self._floors[id_]),
+                lost=tuple(lost for lost in self._lost.get(id_, ()) if lost.upto > self._floors[id_]),
                 jobs=self._kept_jobs(id_),
             )
             for id_, project in self._projects.items()

@@ -32,13 +32,16 @@ DELETE FROM projects WHERE id = ?;
 UPDATE numbers SET reserved = max(reserved, ?) WHERE project = ?;
 
 -- name: note_lost
-INSERT INTO lost (project, after, upto) SELECT project, saved, reserved FROM numbers WHERE saved < reserved;
+INSERT INTO lost (project, after, upto, jobs)
+SELECT project, saved, reserved, (
+  SELECT json_group_array(json(row)) FROM jobs WHERE jobs.project = numbers.project AND state NOT IN ('succeeded', 'failed', 'cancelled', 'interrupted')
+) FROM numbers WHERE saved < reserved;
 
 -- name: burn_number
 UPDATE numbers SET reserved = reserved + 1, saved = reserved + 1 WHERE saved < reserved;
 
 -- name: lost
-SELECT after, upto FROM lost WHERE project = ? ORDER BY after;
+SELECT after, upto, jobs FROM lost WHERE project = ? ORDER BY after;
 
 -- name: forget_lost
 DELETE FROM lost WHERE upto <= (SELECT floor FROM numbers WHERE numbers.project = lost.project);

@@ -13,11 +13,13 @@ CREATE TABLE numbers (
   saved    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
--- Numbers that a process told progress with and took along when it was killed: after `after`, up to `upto`.
+-- Numbers that a process told progress with and took along when it was killed: after `after`, up to `upto`. `jobs` are
+-- the rows of those that were live, as they were found then: what a watcher who knows more is to go back to.
 CREATE TABLE lost (
   project TEXT NOT NULL REFERENCES numbers (project),
   after   INTEGER NOT NULL,
   upto    INTEGER NOT NULL,
+  jobs    TEXT NOT NULL,
   PRIMARY KEY (project, after)
 ) STRICT, WITHOUT ROWID;
 

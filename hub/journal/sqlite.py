@@ -14,7 +14,7 @@ from hub.core import ids
 from hub.core.errors import HubError, JournalUnavailable
 from hub.core.events import Event
 from hub.core.job import JobState
-from hub.core.ports import Batch, EventFilter, JobFilter, Key, Opened, Page, Project
+from hub.core.ports import Batch, EventFilter, JobFilter, Key, Lost, Opened, Page, Project
 from hub.journal import queries
 
 T = TypeVar("T")
@@ -96,7 +96,10 @@ class SqliteJournal:
             recent = [_job(row[0]) for row in await self._all("recent_jobs", id_, self._recent_jobs)]
             jobs = sorted([*live.get(id_, []), *recent], key=lambda job: job.id)
             project = Project(id=id_, name=name, url=url, path=path, created=created)
-            lost = tuple((after, upto) for after, upto in await self._all("lost", id_))
+            lost = tuple(
+                Lost(after=after, upto=upto, jobs=tuple(map(JobState.from_row, json.loads(rows))))
+                for after, upto, rows in await self._all("lost", id_)
+            )
             opened.append(Opened(project=project, head=reserved, floor=floor, lost=lost, jobs=tuple(jobs)))
         return opened
 

@@ -25,9 +25,11 @@ async def replay(
         yield tracker.channel(project).snapshot(view, ended)
         return
     since, covered, way = Position.parse(cursor), 0, "ring"
-    afresh = tracker.channel(project).has_forgotten(since)
+    if (undone := tracker.channel(project).undo(since, view)) is not None:
+        since = Position(tracker.epoch, undone.told[project])
+        yield undone
     while True:
-        step = tracker.channel(project).resume(since, view, covered=covered, ended=ended, afresh=afresh)
+        step = tracker.channel(project).resume(since, view, covered=covered, ended=ended)
         if isinstance(step, Behind):
             assert since is not None
             way = "journal"

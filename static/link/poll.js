@@ -67,8 +67,8 @@ export function openPoll(context) {
 export function messagesOf({ cursor, events, snapshot, reset }, project, position) {
   const messages = [];
   if (reset) messages.push({ type: 'reset', project, reason: reset.reason ?? reset });
-  const start = snapshot && (reset || !position) ? parseCursor(snapshot.cursor) : position;
-  let last = start?.seq ?? 0;
+  if (snapshot) messages.push({ ...snapshot, type: 'snapshot', project });
+  let last = (snapshot ? parseCursor(snapshot.cursor) : position)?.seq ?? 0;
   const account = (upto) => {
     if (project !== null && upto > last) messages.push({ type: 'merged', project, count: upto - last, upto });
   };
@@ -78,8 +78,6 @@ export function messagesOf({ cursor, events, snapshot, reset }, project, positio
     last = Math.max(last, event.seq);
   }
   account(parseCursor(cursor)?.seq ?? 0);
-  // After the events: where there are both, it brings back what a crash of the hub has forgotten.
-  if (snapshot) messages.push({ ...snapshot, type: 'snapshot', project });
   return messages;
 }
 

@@ -208,14 +208,19 @@ async def test_what_a_crash_has_forgotten_is_known_for_good(reopen: Callable[[],
     await first.close()
     second = reopen()
     await second.open(recent_jobs=3)
-    assert [(opened.head, opened.lost) for opened in await second.projects()] == [(1001, ((7, 1000),))]
+    (opened,) = await second.projects()
+    assert (opened.head, [(lost.after, lost.upto) for lost in opened.lost]) == (1001, [(7, 1000)])
+    assert opened.lost[0].jobs == opened.jobs
+    assert opened.jobs[0].percent == 5
     await second.commit(Batch(reserved={"p": 2001}))
     await second.close()
     third = reopen()
     await third.open(recent_jobs=3)
-    assert [(opened.head, opened.lost) for opened in await third.projects()] == [(2002, ((7, 1000), (1001, 2001)))]
+    (opened,) = await third.projects()
+    assert (opened.head, [(lost.after, lost.upto) for lost in opened.lost]) == (2002, [(7, 1000), (1001, 2001)])
     await third.prune({"p": 1000})
-    assert [opened.lost for opened in await third.projects()] == [((1001, 2001),)]
+    (opened,) = await third.projects()
+    assert [(lost.after, lost.upto) for lost in opened.lost] == [(1001, 2001)]
     await third.close()
 
 

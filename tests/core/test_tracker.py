@@ -8,8 +8,9 @@ from hub.core.composition import View
 from hub.core.errors import EndReason
 from hub.core.events import Position, State
 from hub.core.flush import PARCEL_BYTES
-from hub.core.messages import Merged, Reset
-from hub.core.ports import Encoding
+from hub.core.job import reduce
+from hub.core.messages import Merged, Reset, Snapshot
+from hub.core.ports import Encoding, Lost
 from hub.core.subscription import Way
 from hub.core.tracker import BEAT_SLICE, Tracker
 from tests.fakes import LINES, FakeClock, FakeOutlet, event, job_body, log_body, progress_body
@@ -264,20 +265,26 @@ def test_many_heartbeats_are_told_over_several_turns() -> None:
     assert sum(map(len, (outlet.messages() for outlet in outlets))) == BEAT_SLICE + 1
 
 
-@pytest.mark.parametrize(("seq", "forgotten"), [(40, False), (41, True), (999, True), (1000, False)])
-def test_a_watcher_that_knows_what_a_crash_has_forgotten_gets_a_snapshot_behind_the_events(
-    seq: int, forgotten: bool
+@pytest.mark.parametrize(("seq", "is_undone"), [(40, False), (41, True), (999, True), (1000, False)])
+def test_a_watcher_that_knows_what_a_crash_has_forgotten_is_taken_back_and_misses_nothing(
+    seq: int, is_undone: bool
 ) -> None:
     """It may know of progress that the hub does not: with no more than a merge the two would be apart for good."""
     scene = Scene()
-    scene.tracker.open_project("r", 1000, 0, lost=[(40, 999)])
-    channel, since = scene.tracker.channel("r"), Position("0" * 8, seq)
-    scene.tell(1001, job_body(), project="r")
-    assert channel.has_forgotten(since) is forgotten
-    part = channel.resume(since, View(), covered=1000, afresh=forgotten)
-    assert isinstance(part, Resumed)
-    told = [message.to_wire()["type"] for message in part.messages]
-    assert told[-1 - forgotten :] == ["job", *["snapshot"] * forgotten]
+    then = reduce(None, event(40, job_body(), project="r"))
+    scene.tracker.open_project("r", 1000, 0, [then], [Lost(after=40, upto=999, jobs=(then,))])
+    scene.tell(1001, job_body(State.INTERRUPTED), project="r")
+    channel = scene.tracker.channel("r")
+    undone = channel.undo(Position("0" * 8, seq), View())
+    assert (undone is not None) is is_undone
+    if undone is not None:
+        (snapshot,) = undone.messages
+        assert isinstance(snapshot, Snapshot)
+        assert [job["state"] for job in snapshot.jobs] == ["running"]
+        assert (undone.told, undone.is_now) == ({"r": 1000}, False)
+        part = channel.resume(Position("0" * 8, 1000), View())
+        assert isinstance(part, Resumed)
+        assert [message.to_wire()["type"] for message in part.messages] == ["job"]
 
 
 def test_a_watcher_who_takes_nothing_is_handed_one_parcel_of_a_long_flush() -> None:
