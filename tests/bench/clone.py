@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
+from tests.bench import figures
+from tests.bench.figures import Goal, Line, Plan, Row
 from tests.bench.machine import MissingError, process, said
 from tests.hubs import Running, Watch, read_sse, running
 
@@ -19,28 +21,17 @@ FILES, COMMITS, FILE_BYTES = 1500, 300, 60_000
 TICK_S = 0.01
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    megabytes: float
-    git_s: float
-    hub_s: float
-    libgit2_s: float
-    first_event_ms: float
-    lag_p50_ms: float
-    lag_p99_ms: float
-
-
-def measure(repository: str | None, rounds: int) -> Figures:
+def measure(plan: Plan) -> figures.Figures:
     if shutil.which("git") is None:
-        raise MissingError("no git (apt-get install git)")
+        raise MissingError("no git (apt install git)")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = Path(repository) if repository else _made(folder / "made.git")
+        path = Path(plan.repository) if plan.repository else _made(folder / "made.git")
         with process([sys.executable, "-m", "tests.bench.git_side", path, folder], core=None) as server:
-            return asyncio.run(_measure(said(server.stdout)["url"], path, folder, rounds))
+            return asyncio.run(_measure(said(server.stdout)["url"], path, folder, plan.rounds))
 
 
-async def _measure(url: str, path: Path, folder: Path, rounds: int) -> Figures:
+async def _measure(url: str, path: Path, folder: Path, rounds: int) -> figures.Figures:
     times: dict[str, list[float]] = {"plain": [], "git": [], "libgit2": []}
     firsts: list[float] = []
     lags: list[float] = []
@@ -59,15 +50,15 @@ async def _measure(url: str, path: Path, folder: Path, rounds: int) -> Figures:
             firsts.append(first)
             await asyncio.to_thread(shutil.rmtree, folder / f"hub{n}{engine}")
     lags.sort()
-    return Figures(
-        megabytes=sum(pack.stat().st_size for pack in path.glob("**/*.pack")) / 1e6,
-        git_s=statistics.median(times["plain"]),
-        hub_s=statistics.median(times["git"]),
-        libgit2_s=statistics.median(times["libgit2"]),
-        first_event_ms=statistics.median(firsts),
-        lag_p50_ms=lags[len(lags) // 2],
-        lag_p99_ms=lags[int(len(lags) * 0.99)],
-    )
+    return {
+        "megabytes": sum(pack.stat().st_size for pack in path.glob("**/*.pack")) / 1e6,
+        "plain_s": statistics.median(times["plain"]),
+        "git_s": statistics.median(times["git"]),
+        "libgit2_s": statistics.median(times["libgit2"]),
+        "first_event_ms": statistics.median(firsts),
+        "lag_p50_ms": lags[len(lags) // 2],
+        "lag_p99_ms": lags[int(len(lags) * 0.99)],
+    }
 
 
 async def _clone(hub: Running, url: str, engine: str) -> tuple[float, float]:
@@ -120,3 +111,24 @@ def _made(path: Path) -> Path:
                 data = text(FILE_BYTES)
                 out.write(b"M 100644 inline d%d/f%d.txt\ndata %d\n%b\n" % (n % 40, n, len(data), data))
     return path
+
+
+def lines(found: figures.Figures) -> Iterator[Line]:
+    plain = found["plain_s"]
+    for engine, goal in (("git", Goal(bound=1.05)), ("libgit2", None)):
+        took = found[f"{engine}_s"]
+        yield Line(
+            what=f"clone of a {found['megabytes']:.0f} MB pack over smart HTTP on loopback, `{engine}` engine",
+            hub=f"{took:.2f} s",
+            peer=f"`git clone`: {plain:.2f} s",
+            ratio=took / plain,
+            goal=goal,
+        )
+    first, lag = found["first_event_ms"], found["lag_p99_ms"]
+    yield Line(what="first event after POST", hub=f"{first:.0f} ms", value=first, goal=Goal(bound=200, unit=" ms"))
+    yield Line(
+        what="the loop's lag during a clone, p99", hub=f"{lag:.1f} ms", value=lag, goal=Goal(bound=5, unit=" ms")
+    )
+
+
+ROW = Row(name="clone", title="Clone", measure=measure, lines=lines)

@@ -1,4 +1,4 @@
-"""Serves one repository over smart HTTP until it is killed: `python -m tests.bench.git_side REPOSITORY FOLDER`."""
+"""Serves one repository over smart HTTP until its input ends: `python -m tests.bench.git_side REPOSITORY FOLDER`."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ async def main() -> None:
     server = GitServer(Path(sys.argv[1]))
     await server.start(Path(sys.argv[2]) / "address")
     print(json.dumps({"url": server.url}), flush=True)
-    await asyncio.sleep(3600)
+    await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,18 @@
-/* The load side: N watchers on one thread that do nothing but count. Never the bottleneck.
+/* The load side: N watchers on one thread that do nothing but count. Never the bottleneck: it says what CPU it took.
  *
- *   load HOST PORT N REQUEST EXPECT SECONDS
+ *   load PORT N MARK FILE AWAIT [FILE AWAIT ...]
  *
- * REQUEST is the file with the HTTP request each connection sends, an upgrade to WebSocket. Frames whose payload begins
- * with {"type":"log" are counted. Prints one JSON line once all N are connected and one when N * EXPECT frames have come
- * (or SECONDS have passed): how many came, and when the last one did (CLOCK_MONOTONIC, nanoseconds).
+ * Connects N times to PORT on loopback. Each connection sends the bytes of FILE and reads until AWAIT has come, once for
+ * every pair; the answer must be HTTP's 101 or 200. From then on every occurrence of MARK in what comes is one event,
+ * whatever the transport wraps around it. MARK's first character must not occur in it twice.
+ *
+ * Prints {"connected": N}, then obeys lines on its input until that ends:
+ *
+ *   count E SECONDS RECEIPTS
+ *
+ * answers {"counting": E} and, once N * E events have come or SECONDS have passed, how many came, on how many connections,
+ * when the first and the last did (CLOCK_MONOTONIC) and the CPU time taken since, all in nanoseconds. RECEIPTS is a file
+ * for when each event came, or "-": N * E native 64-bit numbers, watcher by watcher, 0 for an event that did not come.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -20,108 +28,164 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char MARK[] = "{\"type\":\"log\"";
-enum { MARK_LEN = sizeof MARK - 1, READ_SIZE = 256 * 1024 };
+enum { READ_SIZE = 256 * 1024, HEAD_SIZE = 16 * 1024 };
 
 struct watcher {
-    int fd, open;            /* open: the response's head has been read */
-    int tail;                /* of that head: how much of \r\n\r\n has been seen */
-    unsigned char head[14];  /* of the frame that comes next: header and the mark's place */
-    int have, header;        /* bytes in head; length of the frame's header once known, else 0 */
-    uint64_t left;           /* payload bytes of the present frame still to come */
+    int fd;
+    int matched;   /* how much of the mark the bytes so far end with */
+    uint32_t seen; /* events since the present count began */
 };
 
-static uint64_t now_ns(void) {
+struct count {
+    int on;
+    long expect, got; /* of all watchers together */
+    long each;
+    uint64_t deadline, first, last, cpu;
+    uint64_t *receipts;
+    char file[1024];
+};
+
+static const char *mark;
+static int mark_len, n, alive;
+static struct watcher *all;
+static char *buffer;
+static struct count now;
+
+static uint64_t clock_ns(clockid_t id) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(id, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static long count_frames(struct watcher *w, const unsigned char *p, ssize_t n) {
-    static const char END[] = "\r\n\r\n";
-    long found = 0;
-    const unsigned char *end = p + n;
-    while (p < end && !w->open) {
-        w->tail = *p == (unsigned char)END[w->tail] ? w->tail + 1 : (*p == '\r');
-        p++;
-        if (w->tail == 4) w->open = 1;
-    }
+static void take(struct watcher *w, const char *p, size_t size) {
+    const char *end = p + size;
+    uint64_t at = 0;
     while (p < end) {
-        if (w->left) {
-            uint64_t take = (uint64_t)(end - p) < w->left ? (uint64_t)(end - p) : w->left;
-            p += take;
-            w->left -= take;
-            continue;
+        if (!w->matched && !(p = memchr(p, mark[0], (size_t)(end - p)))) return;
+        while (p < end && w->matched < mark_len && *p == mark[w->matched]) p++, w->matched++;
+        if (w->matched == mark_len) {
+            w->matched = 0;
+            if (!now.on) continue;
+            if (!at) at = clock_ns(CLOCK_MONOTONIC);
+            if (!now.first) now.first = at;
+            now.last = at;
+            if (now.receipts && w->seen < (uint64_t)now.each) now.receipts[(w - all) * now.each + w->seen] = at;
+            w->seen++;
+            now.got++;
+        } else if (p < end) {
+            w->matched = 0;
         }
-        w->head[w->have++] = *p++;
-        if (w->have < 2) continue;
-        if (!w->header) {
-            unsigned char size = w->head[1] & 0x7f;
-            w->header = size < 126 ? 2 : size == 126 ? 4 : 10;
-        }
-        if (w->have < w->header) continue;
-        uint64_t size = w->head[1] & 0x7f;
-        if (w->header > 2) {
-            size = 0;
-            for (int i = 2; i < w->header; i++) size = size << 8 | w->head[i];
-        }
-        /* The mark is looked for in what has been read already; a mark cut by the read's end is counted by its length,
-         * since only the events of the measurement are longer than 200 bytes and shorter than 1000. */
-        if ((size_t)(end - p) >= MARK_LEN ? !memcmp(p, MARK, MARK_LEN) : size > 200 && size < 1000) found++;
-        w->left = size;
-        w->have = w->header = 0;
     }
-    return found;
+}
+
+static int shake_hands(struct watcher *w, const char *say, size_t say_len, const char *await, int is_first) {
+    static char head[HEAD_SIZE];
+    size_t have = 0;
+    if (write(w->fd, say, say_len) != (ssize_t)say_len) return perror("handshake"), 1;
+    char *found;
+    /* One at a time until the answer has come: a burst of handshakes is not what is measured. */
+    do {
+        ssize_t r = read(w->fd, head + have, sizeof head - have);
+        if (r <= 0) return fprintf(stderr, "load: the handshake broke off after %zu bytes\n", have), 1;
+        have += (size_t)r;
+    } while (!(found = memmem(head, have, await, strlen(await))));
+    if (is_first && memcmp(head, "HTTP/1.1 101", 12) && memcmp(head, "HTTP/1.1 200", 12))
+        return fprintf(stderr, "load: refused: %.*s\n", (int)strcspn(head, "\r\n"), head), 1;
+    found += strlen(await);
+    take(w, found, have - (size_t)(found - head));
+    return 0;
+}
+
+static void begin(const char *order) {
+    double seconds;
+    if (sscanf(order, "count %ld %lf %1023s", &now.each, &seconds, now.file) != 3) {
+        fprintf(stderr, "load: no order: %s", order);
+        exit(2);
+    }
+    now.got = 0, now.first = now.last = 0, now.on = 1;
+    now.expect = now.each * n;
+    now.cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    now.deadline = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(seconds * 1e9);
+    free(now.receipts);
+    now.receipts = strcmp(now.file, "-") ? calloc((size_t)now.expect, sizeof *now.receipts) : NULL;
+    for (int i = 0; i < n; i++) all[i].seen = 0;
+    printf("{\"counting\": %ld}\n", now.each);
+    fflush(stdout);
+}
+
+static void report(void) {
+    uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - now.cpu;
+    now.on = 0;
+    if (now.receipts) {
+        FILE *f = fopen(now.file, "wb");
+        if (!f || fwrite(now.receipts, sizeof *now.receipts, (size_t)now.expect, f) != (size_t)now.expect || fclose(f)) {
+            perror(now.file);
+            exit(1);
+        }
+    }
+    printf("{\"deliveries\": %ld, \"alive\": %d, \"first_ns\": %llu, \"last_ns\": %llu, \"cpu_ns\": %llu}\n", now.got, alive,
+           (unsigned long long)now.first, (unsigned long long)now.last, (unsigned long long)cpu);
+    fflush(stdout);
+}
+
+static int obey(void) {
+    static char order[2048];
+    if (!fgets(order, sizeof order, stdin)) return 0;
+    begin(order);
+    return 1;
 }
 
 int main(int argc, char **argv) {
-    if (argc != 7) return fprintf(stderr, "usage: load HOST PORT N REQUEST EXPECT SECONDS\n"), 2;
-    int n = atoi(argv[3]);
-    long expect = atol(argv[5]) * n, got = 0;
-    static char request[4096];
-    FILE *f = fopen(argv[4], "rb");
-    if (!f) return perror(argv[4]), 1;
-    size_t request_len = fread(request, 1, sizeof request, f);
-    fclose(f);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
-    inet_pton(AF_INET, argv[1], &to.sin_addr);
-    struct watcher *all = calloc((size_t)n, sizeof *all);
-    unsigned char *buffer = malloc(READ_SIZE);
-    int epoll = epoll_create1(0), on = 1;
+    if (argc < 6 || argc % 2) return fprintf(stderr, "usage: load PORT N MARK FILE AWAIT [FILE AWAIT ...]\n"), 2;
+    static char say[8][4096];
+    size_t say_len[8];
+    int steps = (argc - 4) / 2, on = 1;
+    if (steps > 8) return fprintf(stderr, "load: too many steps\n"), 2;
+    alive = n = atoi(argv[2]);
+    mark = argv[3], mark_len = (int)strlen(mark);
+    for (int s = 0; s < steps; s++) {
+        FILE *f = fopen(argv[4 + 2 * s], "rb");
+        if (!f) return perror(argv[4 + 2 * s]), 1;
+        say_len[s] = fread(say[s], 1, sizeof say[s], f);
+        fclose(f);
+    }
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1]))};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    all = calloc((size_t)n, sizeof *all);
+    buffer = malloc(READ_SIZE);
+    int epoll = epoll_create1(0);
     for (int i = 0; i < n; i++) {
         int fd = all[i].fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to)) return perror("connect"), 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (connect(fd, (struct sockaddr *)&to, sizeof to) || write(fd, request, request_len) != (ssize_t)request_len)
-            return perror("connect"), 1;
-        /* One at a time until the head has come: a burst of handshakes is not what is measured. */
-        while (!all[i].open) {
-            ssize_t r = read(fd, buffer, READ_SIZE);
-            if (r <= 0) return perror("handshake"), 1;
-            got += count_frames(&all[i], buffer, r);
-        }
+        for (int s = 0; s < steps; s++)
+            if (shake_hands(&all[i], say[s], say_len[s], argv[5 + 2 * s], s == 0)) return 1;
         fcntl(fd, F_SETFL, O_NONBLOCK);
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = &all[i]};
         epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
     }
+    /* Orders come one at a time, each after the answer to the one before, so stdio never holds a second one back. */
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = NULL};
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &e)) return perror("stdin"), 1;
     printf("{\"connected\": %d}\n", n);
     fflush(stdout);
-    uint64_t deadline = now_ns() + (uint64_t)(atof(argv[6]) * 1e9), last = 0;
     struct epoll_event events[512];
-    int alive = n;
-    while (got < expect && alive && now_ns() < deadline) {
-        int ready = epoll_wait(epoll, events, 512, 100);
+    for (;;) {
+        int ready = epoll_wait(epoll, events, 512, now.on ? 100 : -1);
         for (int i = 0; i < ready; i++) {
             struct watcher *w = events[i].data.ptr;
+            if (!w) {
+                if (!obey()) return 0;
+                continue;
+            }
             ssize_t r = read(w->fd, buffer, READ_SIZE);
             if (r > 0) {
-                long found = count_frames(w, buffer, r);
-                if (found) got += found, last = now_ns();
+                take(w, buffer, (size_t)r);
             } else if (r == 0 || errno != EAGAIN) {
                 close(w->fd);
                 alive--;
             }
         }
+        if (now.on && (now.got >= now.expect || !alive || clock_ns(CLOCK_MONOTONIC) >= now.deadline)) report();
     }
-    printf("{\"deliveries\": %ld, \"alive\": %d, \"last_ns\": %llu}\n", got, alive, (unsigned long long)last);
-    return 0;
 }

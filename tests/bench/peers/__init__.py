@@ -1,0 +1,1 @@
+"""Whom the hub is measured against, a file each; `tests.bench.contest` is their table."""
