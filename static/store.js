@@ -51,15 +51,19 @@ export class Store extends EventTarget {
       // Ended while nobody listened; asked for when shown.
       if ((project === null || job.project === project) && !named.has(id) && !isEnd(job)) this.jobs.delete(id);
     }
-    for (const job of jobs) this.#keep(job);
+    const upto = project === null ? undefined : parseCursor(cursor)?.seq;
+    for (const job of jobs) this.#keep(job, upto);
     if (project === null) this.isFilled = true;
   }
 
-  /** A snapshot may be older than what a faster way told; a state never goes back. */
-  #keep(state) {
+  /**
+   * A snapshot may be older than what a faster way told; a state never goes back. One that is true up to the number
+   * `upto` is newer all the same: the hub has forgotten, in a crash, what was told before.
+   */
+  #keep(state, upto = state.seq) {
     const known = this.jobs.get(state.id);
     if (known && isEnd(known) && !isEnd(state)) return;
-    if (known && known.seq > state.seq && !isEnd(state)) return;
+    if (known && known.seq > upto && !isEnd(state)) return;
     this.jobs.set(state.id, state);
     this.heard.set(state.id, this.#now());
   }

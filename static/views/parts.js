@@ -78,7 +78,6 @@ export function leftWords(job, { now, heard, isLive }) {
   if (job.state === 'queued') return job.queue > 1 ? `number ${job.queue} in the queue` : 'next in the queue';
   if (job.state === 'cancelling') return 'stopping and tidying up';
   if (isEnd(job)) return job.started ? `took ${format.duration(job.ended - job.started - job.held_ms)}` : '';
-  if (job.state === 'paused') return 'paused';
   if (job.state !== 'running' || !isLive) return '';
   // The hub says how long nothing has moved, every few seconds; in between the page goes on counting.
   const quiet = (heard ? now - heard : 0) + (job.stalled_s ?? 0) * 1000;
