@@ -90,7 +90,7 @@ class Channel(Topic):
         return self._shown(self.head, list(self.jobs.values()) if is_kept or ended is None else [ended], view)
 
     def undo(self, since: Position | None, view: View) -> Resumed | None:
-        """What takes a watcher at `since` back to what the hub knows, if it knows of progress that a crash has forgotten.
+        """What takes a watcher at `since` back to what the hub knows, if it knows progress that a crash has forgotten.
 
         A snapshot of the moment after the crash: from there it goes on as from any other place, and misses no event.
         """

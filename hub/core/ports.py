@@ -113,7 +113,7 @@ class Lost:
     after: int
     upto: int
     jobs: tuple[JobState, ...]
-    """Those that were live, as the next process found them, at the number behind `upto`."""
+    """All that the next process found, as in `Opened`, at the number behind `upto`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

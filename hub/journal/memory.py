@@ -28,8 +28,7 @@ class MemoryJournal:
         self._recent_jobs = recent_jobs
         for project, reserved in self._reserved.items():
             if self._saved[project] < reserved:
-                live = (job for job in self._jobs.values() if job.project == project and not job.state.is_end)
-                lost = Lost(after=self._saved[project], upto=reserved, jobs=tuple(live))
+                lost = Lost(after=self._saved[project], upto=reserved, jobs=self._kept_jobs(project))
                 self._lost.setdefault(project, []).append(lost)
                 self._reserved[project] = self._saved[project] = reserved + 1
         return self._epoch

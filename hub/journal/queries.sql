@@ -34,7 +34,16 @@ UPDATE numbers SET reserved = max(reserved, ?) WHERE project = ?;
 -- name: note_lost
 INSERT INTO lost (project, after, upto, jobs)
 SELECT project, saved, reserved, (
-  SELECT json_group_array(json(row)) FROM jobs WHERE jobs.project = numbers.project AND state NOT IN ('succeeded', 'failed', 'cancelled', 'interrupted')
+  SELECT json_group_array(json(row)) FROM (
+    SELECT row FROM jobs
+    WHERE jobs.project = numbers.project AND state NOT IN ('succeeded', 'failed', 'cancelled', 'interrupted')
+    UNION ALL
+    SELECT row FROM (
+      SELECT row FROM jobs
+      WHERE jobs.project = numbers.project AND state IN ('succeeded', 'failed', 'cancelled', 'interrupted')
+      ORDER BY json_extract(row, '$.seq') DESC LIMIT ?
+    )
+  )
 ) FROM numbers WHERE saved < reserved;
 
 -- name: burn_number

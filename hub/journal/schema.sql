@@ -14,7 +14,7 @@ CREATE TABLE numbers (
 ) STRICT, WITHOUT ROWID;
 
 -- Numbers that a process told progress with and took along when it was killed: after `after`, up to `upto`. `jobs` are
--- the rows of those that were live, as they were found then: what a watcher who knows more is to go back to.
+-- the rows that a snapshot held as the next process began: what a watcher who knows more is to go back to.
 CREATE TABLE lost (
   project TEXT NOT NULL REFERENCES numbers (project),
   after   INTEGER NOT NULL,

@@ -65,7 +65,7 @@ class SqliteJournal:
             self._reader = await aiosqlite.connect(
                 f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
             )
-        await self._write(note_lost)
+        await self._write(self._note_lost)
         row = await self._one("read_epoch")
         if row is not None:
             return str(row[0])
@@ -94,13 +94,13 @@ class SqliteJournal:
         opened = []
         for id_, name, url, path, created, reserved, floor in await self._all("projects"):
             recent = [_job(row[0]) for row in await self._all("recent_jobs", id_, self._recent_jobs)]
-            jobs = sorted([*live.get(id_, []), *recent], key=lambda job: job.id)
+            jobs = _sorted([*live.get(id_, []), *recent])
             project = Project(id=id_, name=name, url=url, path=path, created=created)
             lost = tuple(
-                Lost(after=after, upto=upto, jobs=tuple(map(JobState.from_row, json.loads(rows))))
+                Lost(after=after, upto=upto, jobs=_sorted(map(JobState.from_row, json.loads(rows))))
                 for after, upto, rows in await self._all("lost", id_)
             )
-            opened.append(Opened(project=project, head=reserved, floor=floor, lost=lost, jobs=tuple(jobs)))
+            opened.append(Opened(project=project, head=reserved, floor=floor, lost=lost, jobs=jobs))
         return opened
 
     async def add_project(self, project: Project) -> Opened:
@@ -199,6 +199,11 @@ class SqliteJournal:
             if number > version:
                 await self._writer.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
 
+    async def _note_lost(self, db: aiosqlite.Connection) -> None:
+        """Note what the process before took along, and begin with a number that it cannot have told."""
+        await db.execute(SQL["note_lost"], (self._recent_jobs,))
+        await db.execute(SQL["burn_number"])
+
     async def _drop(self, name: str, *values: Any) -> None:
         """Run a deletion in slices, so that a commit never waits long for its turn."""
         dropped = SLICE_ROWS
@@ -236,12 +241,6 @@ class SqliteJournal:
         return next(iter(rows), None)
 
 
-async def note_lost(db: aiosqlite.Connection) -> None:
-    """Note what the process before took along, and begin with a number that it cannot have told."""
-    await db.execute(SQL["note_lost"])
-    await db.execute(SQL["burn_number"])
-
-
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     """SQLite's errors as the journal's own: a full disk, a lock or a lost file is a state, not a crash."""
@@ -249,6 +248,10 @@ def _translated() -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as exc:
         raise JournalUnavailable(f"The journal cannot be used just now: {exc}") from exc
+
+
+def _sorted(jobs: Iterable[JobState]) -> tuple[JobState, ...]:
+    return tuple(sorted(jobs, key=lambda job: job.id))
 
 
 def _dump(value: Any) -> str:

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 IDLE_S = 0.25
 """Changed progress that nobody waits for is written this often."""
 RETRY_S = 0.5
+SLOW_S = 1.0
+"""A commit under way for longer is trouble, although it may still succeed: SQLite waits out another's lock."""
 
 
 class Writer:
@@ -28,6 +30,8 @@ class Writer:
         self.failing_since: float | None = None
         """Monotonic seconds; None while all is well."""
         self.failure = ""
+        self._began: float | None = None
+        """Monotonic; of the commit under way."""
         self.failures = 0
         self.commits = 0
         self.commit_s = 0.0
@@ -35,6 +39,15 @@ class Writer:
 
     def wake(self) -> None:
         self._wake.set()
+
+    @property
+    def trouble(self) -> str:
+        """Why what is published is not told just now; empty while all is well."""
+        if self.failing_since is not None:
+            return self.failure
+        if self._began is not None and time.monotonic() - self._began > SLOW_S:
+            return "A commit takes long: is the journal locked, or the disk overloaded?"
+        return ""
 
     async def durable(self, patience_s: float = 5.0) -> None:
         """Wait until everything published so far is in the journal. Cancelling is safe.
@@ -85,7 +98,7 @@ class Writer:
     async def _commit(self) -> None:
         """Until it is done, however long the disk is full: nothing after it may be told before it."""
         while (batch := self._ledger.take()) is not None:
-            began = time.monotonic()
+            self._began = began = time.monotonic()
             try:
                 await self._journal.commit(batch)
             except Exception as exc:  # whatever it is: without this task nothing would ever be told again
@@ -98,6 +111,7 @@ class Writer:
                     raise JournalUnavailable(self.failure) from exc
                 await asyncio.sleep(RETRY_S)
                 continue
+            self._began = None
             self.commits += 1
             self.commit_s += time.monotonic() - began
             if self.failing_since is not None:

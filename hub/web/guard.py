@@ -3,10 +3,10 @@
 import ipaddress
 from collections.abc import Collection
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from yarl import URL
 
-from hub.core.errors import Forbidden
+from hub.core.errors import BadRequest, Forbidden
 from hub.transports.handshake import wants_websocket
 from hub.web.errors import Handler
 from hub.web.keys import HUB
@@ -62,11 +62,14 @@ def _split(host: str) -> tuple[str, int | None]:
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     allowed = request.app[HUB].settings.allowed_hosts
-    host = request.headers.get("Host", "")
-    check_host(host, allowed)
+    host = request.headers.get("Host")
+    if host is None and request.version >= HttpVersion11:
+        raise BadRequest("A request in HTTP/1.1 names its host.")  # RFC 9112, 3.2
+    if host is not None:  # older clients name none; they are no browsers, whose DNS could be turned against them
+        check_host(host, allowed)
     origin = request.headers.get("Origin")
     is_socket = wants_websocket(request.headers)
     # Only browsers send Origin, and they send it with everything that could do harm here.
     if origin is not None and (is_socket or request.method not in SAFE_METHODS):
-        check_origin(origin, host, allowed)
+        check_origin(origin, host or "", allowed)
     return await handler(request)

@@ -84,7 +84,7 @@ class HubCollector(Collector):
     def _journal(self) -> Iterator[Metric]:
         writer = self._hub.writer
         yield gauge("journal_up", "1 while the journal takes what is published, 0 while it cannot.",
-                    value=int(writer.failing_since is None))  # fmt: skip
+                    value=int(not writer.trouble))  # fmt: skip
         failing_s = time.monotonic() - writer.failing_since if writer.failing_since is not None else 0.0
         yield gauge("journal_failing_seconds", "How long the journal has not been written.", value=failing_s)
         yield counter("journal_failures", "Commits that failed and were tried again.", value=writer.failures)

@@ -24,9 +24,9 @@ async def healthz(request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """The hub can do its work: its journal takes what is published."""
     writer = request.app[HUB].writer
-    failing = writer.failing_since is not None
-    body = {"status": "failing" if failing else "ok", "journal": writer.failure or "ok"}
-    return web.json_response(body, status=503 if failing else 200, headers={"Cache-Control": "no-store"})
+    trouble = writer.trouble
+    body = {"status": "failing" if trouble else "ok", "journal": trouble or "ok"}
+    return web.json_response(body, status=503 if trouble else 200, headers={"Cache-Control": "no-store"})
 
 
 async def watchers(request: web.Request) -> web.Response:

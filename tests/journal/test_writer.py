@@ -8,8 +8,12 @@ import pytest
 
 from hub.core.errors import JournalUnavailable
 from hub.core.events import State
-from hub.core.ports import Batch
+from hub.core.ledger import Ledger
+from hub.core.ports import Batch, Project
+from hub.core.redaction import Redactor
+from hub.journal import writer as writer_module
 from hub.journal.memory import MemoryJournal
+from hub.journal.writer import Writer
 from hub.web import assembly
 from tests.conftest import until
 from tests.fakes import job_body, log_body, progress_body
@@ -119,3 +123,27 @@ async def test_watching_and_asking_go_on_while_the_journal_fails(hub: Running, j
     await until(lambda: hub.hub.writer.failing_since)
     _, snapshot, _ = await hub.call("GET", "/api/v1/projects/p/events")
     assert snapshot["snapshot"]["jobs"][0]["id"] == "j1"
+
+
+async def test_a_commit_that_hangs_is_trouble_before_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Locked(MemoryJournal):
+        unlocked = asyncio.Event()
+
+        async def commit(self, batch: Batch) -> None:
+            await self.unlocked.wait()
+            await super().commit(batch)
+
+    monkeypatch.setattr(writer_module, "SLOW_S", 0.05)
+    journal = Locked()
+    ledger = Ledger(share=lambda events: None, now_ms=lambda: 1, redactor=Redactor())
+    writer = Writer(ledger, journal)
+    ledger.on_waiting(writer.wake)
+    await journal.add_project(Project(id="p", name="p", created=1))
+    ledger.open_project("p", 0)
+    task = asyncio.create_task(writer.run())
+    await until(lambda: writer.trouble)
+    journal.unlocked.set()
+    await writer.durable()
+    assert writer.trouble == ""
+    await writer.stop()
+    await task

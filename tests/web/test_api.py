@@ -449,3 +449,13 @@ async def test_health_readiness_and_watchers(hub: Running) -> None:
         assert (await hub.call("GET", "/api/v1/watchers?cursor=x"))[0] == 400
         hub.publish("p", "j1", job_body())
         await waiting
+
+
+async def test_a_client_that_knows_no_host_header_is_served_but_a_newer_one_is_told(hub: Running) -> None:
+    answers = []
+    for version in ("1.0", "1.1"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(hub.url.rpartition(":")[2]))
+        writer.write(f"GET /healthz HTTP/{version}\r\nConnection: close\r\n\r\n".encode())
+        answers.append((await reader.readline()).split()[1])
+        writer.close()
+    assert answers == [b"200", b"400"]
