@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import hub
-from hub.cli import codes, jobs
+from hub.cli import codes, jobs, search
 from hub.client import DEFAULT_URL
 from hub.settings import Settings, SettingsError, parse
 
@@ -95,6 +95,10 @@ def parser() -> argparse.ArgumentParser:
     listing.add_argument("--state", help="only in this state, such as running or failed")
     listing.add_argument("--limit", type=int, default=20, help="at most so many (default 20)")
     _add_output(listing, draws=False)
+
+    found = _command(commands, "search", "Search indexed projects", search.search, search.EXAMPLES)
+    search.add_options(found)
+    _add_output(found, draws=False)
 
     _command(commands, "version", "Print the version", _version)
     return top

@@ -173,7 +173,10 @@ class Journal(Protocol):
         """Every project, oldest first."""
 
     async def add_project(self, project: Project) -> Opened:
-        """Keep a new project. One of the same id that was deleted before hands its numbers on, so none is reused."""
+        """Keep a new project. One of the same id that was deleted before hands its numbers on, so none is reused.
+
+        It begins one number further, at which no watcher of the old one can stand.
+        """
 
     async def delete_project(self, project: str) -> None:
         """Forget the project, its jobs and events; its highest number is kept."""

@@ -49,8 +49,8 @@ class MemoryJournal:
         ]
 
     async def add_project(self, project: Project) -> Opened:
-        head = self._reserved.setdefault(project.id, 0)
-        self._floors[project.id] = self._saved[project.id] = head
+        head = self._reserved[project.id] + 1 if project.id in self._reserved else 0
+        self._reserved[project.id] = self._floors[project.id] = self._saved[project.id] = head
         self._projects[project.id] = project
         self._events[project.id] = []
         return Opened(project=project, head=head, floor=head, jobs=())

@@ -17,7 +17,7 @@ SELECT row FROM jobs WHERE project = ? AND state IN ('succeeded', 'failed', 'can
 ORDER BY json_extract(row, '$.seq') DESC LIMIT ?;
 
 -- name: add_numbers
-INSERT INTO numbers (project, reserved) VALUES (?, 0) ON CONFLICT (project) DO UPDATE SET floor = reserved, saved = reserved;
+INSERT INTO numbers (project, reserved) VALUES (?, 0) ON CONFLICT (project) DO UPDATE SET reserved = reserved + 1, floor = reserved + 1, saved = reserved + 1;
 
 -- name: read_numbers
 SELECT reserved, floor FROM numbers WHERE project = ?;

@@ -36,6 +36,8 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
         stop = delivery.tracker.wait(ask.project, view_of(ask), changed.set)
         try:
             messages, now = await look(delivery, ask, cursor, tags)
+            if messages and isinstance(messages[0], Reset):
+                merged.clear()  # what was moved over before is in the snapshot
             if cursor is not None and all(isinstance(message, Merged) for message in messages):
                 merged += messages  # the cursor moves over what was not asked for, but that is no news
                 messages, cursor = [], now

@@ -10,7 +10,7 @@ from aiohttp import web
 from hub.assets import static_dir
 from hub.jobs.schedule import Every, Schedule
 from hub.transports.wire import CLOSE_S
-from hub.web import commits
+from hub.web import commits, search
 from hub.web.assembly import Hub, drain
 from hub.web.errors import Handler, tell_errors
 from hub.web.guard import SAFE_METHODS, guard
@@ -39,6 +39,7 @@ def create_app(hub: Hub) -> web.Application:
     app[METRICS] = registered(hub)
     app.cleanup_ctx.append(_lag_watch)
     app.cleanup_ctx.append(_schedules)
+    app.cleanup_ctx.append(search.searching)
     return app
 
 

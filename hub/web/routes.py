@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from hub.surfaces import SURFACES
-from hub.web import commits, events, history, jobs, metrics, operations, page, projects
+from hub.web import commits, events, history, jobs, metrics, operations, page, projects, search
 
 API = "/api/v1"
 
@@ -27,6 +27,8 @@ ROUTES: tuple[web.RouteDef, ...] = (
     web.get(f"{API}/sessions", commits.sessions),
     web.post(f"{API}/sessions", commits.add_sessions),
     web.post(f"{API}/sync", commits.sync),
+    web.get(f"{API}/search", search.search),
+    web.get(f"{API}/projects/{{project}}/index", search.index),
     web.get(f"{API}/events", events.all_events),
     web.get(f"{API}/jobs", jobs.list_),
     web.get(f"{API}/jobs/{{job}}", jobs.read),

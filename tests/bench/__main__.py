@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.bench import clone, commits, fanout, latency, memory, rate, stalled, sweep
+from tests.bench import clone, commits, fanout, index, latency, memory, rate, stalled, sweep
 from tests.bench.contest import PEERS
 from tests.bench.figures import Figures, Plan, Row, load, save, table
 from tests.bench.machine import HERE, BrokenError, MissingError, described
 
 ROWS: dict[str, Row] = {
-    module.ROW.name: module.ROW for module in (fanout, latency, memory, stalled, rate, sweep, clone, commits)
+    module.ROW.name: module.ROW for module in (fanout, latency, memory, stalled, rate, sweep, clone, commits, index)
 }
 FIGURES = HERE.parents[1] / ".readme" / "figures.json"
 EPILOGUE = """

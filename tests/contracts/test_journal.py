@@ -168,7 +168,7 @@ async def test_a_project_made_again_reuses_no_number(journal: Journal) -> None:
     await journal.delete_project("p")
     assert await journal.projects() == []
     again = await journal.add_project(PROJECT)
-    assert (again.head, again.floor) == (500, 500)
+    assert (again.head, again.floor) == (501, 501)
     assert await journal.events("p", 0, 1000, 10) == []
 
 
@@ -238,5 +238,5 @@ async def test_a_hub_that_stops_in_order_has_forgotten_nothing(reopen: Callable[
     assert [(opened.head, opened.lost) for opened in await second.projects()] == [(1, ())]
     await second.delete_project("p")
     again = await second.add_project(PROJECT)
-    assert (again.head, again.floor, again.lost) == (1, 1, ())
+    assert (again.head, again.floor, again.lost) == (2, 2, ())
     await second.close()
