@@ -119,7 +119,7 @@ class Channel(Topic):
         after = [event for event in self.ring if event.seq > since.seq]
         is_now = len(after) <= PAGE
         after = after[:PAGE]
-        messages, told = compose([*self._newest_progress(since.seq, floor), *after], {self.project: since.seq}, view)
+        messages, told = compose(after, {self.project: since.seq}, view)
         last, upto = told[self.project], self.head if is_now else after[-1].seq
         if last < upto:  # numbers this watcher did not ask for, or that were never used
             messages.append(Merged(project=self.project, count=upto - last, upto=upto))

@@ -1,12 +1,10 @@
-"""The journal in one SQLite file: WAL mode, one connection that writes, one that reads."""
+"""The journal in one SQLite file: WAL mode, one connection that writes, one that reads beside it."""
 
-import asyncio
-import contextlib
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiosqlite
 
@@ -16,8 +14,7 @@ from hub.core.events import Event
 from hub.core.job import JobState
 from hub.core.ports import Batch, EventFilter, JobFilter, Key, Lost, Opened, Page, Project
 from hub.journal import queries
-
-T = TypeVar("T")
+from hub.journal.transactions import Transactions, translated
 
 SQL = queries.load()
 KEYS_KEPT_MS = 24 * 3600 * 1000
@@ -41,8 +38,7 @@ class SqliteJournal:
         self._busy_timeout_s = busy_timeout_s
         self._synchronous = "FULL" if durable_power else "NORMAL"
         self._recent_jobs = 10
-        self._turn = asyncio.Lock()  # transactions on the one writing connection follow each other
-        self._writer: aiosqlite.Connection | None = None
+        self._transactions = Transactions()
         self._reader: aiosqlite.Connection | None = None
 
     async def open(self, *, recent_jobs: int) -> str:
@@ -54,37 +50,30 @@ class SqliteJournal:
             raise
 
     async def _open(self) -> str:
-        with _translated():
+        with translated():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
-            self._writer = await aiosqlite.connect(self._path, isolation_level=None, timeout=self._busy_timeout_s)
-            await self._writer.execute("PRAGMA journal_mode=WAL")
-            await self._writer.execute(f"PRAGMA synchronous={self._synchronous}")
-            await self._writer.execute("PRAGMA foreign_keys=ON")
-            await self._migrate()
+            await self._transactions.open(self._path, self._prepare, self._busy_timeout_s)
             self._reader = await aiosqlite.connect(
                 f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
             )
-        await self._write(self._note_lost)
+        await self._transactions.run(self._note_lost)
         row = await self._one("read_epoch")
         if row is not None:
             return str(row[0])
         epoch = ids.token()
-        await self._write(lambda db: db.execute(SQL["write_epoch"], (epoch,)))
+        await self._transactions.run(lambda db: db.execute(SQL["write_epoch"], (epoch,)))
         return epoch
 
     async def close(self) -> None:
-        async with self._turn:
-            for connection in (self._reader, self._writer):
-                if connection is not None:
-                    await connection.close()
-            self._reader = self._writer = None
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await reader.close()
+        await self._transactions.close()
 
     async def limit_pages(self, pages: int) -> None:
         """Bound the file's size, in SQLite's pages (4 KiB); never below what it has already."""
-        async with self._turn:
-            assert self._writer is not None
-            await self._writer.execute(f"PRAGMA max_page_count={pages}")
+        await self._transactions.pragma(f"PRAGMA max_page_count={pages}")
 
     async def projects(self) -> list[Opened]:
         live: dict[str, list[JobState]] = {}
@@ -104,20 +93,18 @@ class SqliteJournal:
         return opened
 
     async def add_project(self, project: Project) -> Opened:
-        async def add(db: aiosqlite.Connection) -> Opened:
-            await db.execute(SQL["add_numbers"], (project.id,))
-            await db.execute(SQL["forget_lost"])
+        def add(db: sqlite3.Connection) -> Opened:
+            db.execute(SQL["add_numbers"], (project.id,))
+            db.execute(SQL["forget_lost"])
             row = (project.id, project.name, project.url, project.path, project.created)
-            await db.execute(SQL["add_project"], row)
-            cursor = await db.execute(SQL["read_numbers"], (project.id,))
-            numbers = await cursor.fetchone()
-            assert numbers is not None
-            return Opened(project=project, head=numbers[0], floor=numbers[1], jobs=())
+            db.execute(SQL["add_project"], row)
+            head, floor = db.execute(SQL["read_numbers"], (project.id,)).fetchone()
+            return Opened(project=project, head=head, floor=floor, jobs=())
 
-        return await self._write(add)
+        return await self._transactions.run(add)
 
     async def delete_project(self, project: str) -> None:
-        await self._write(lambda db: db.execute(SQL["delete_project"], (project,)))
+        await self._transactions.run(lambda db: db.execute(SQL["delete_project"], (project,)))
 
     async def commit(self, batch: Batch) -> None:
         events = [
@@ -128,30 +115,30 @@ class SqliteJournal:
         reserved = [(reserved, project) for project, reserved in batch.reserved.items()]
         keys = [(key.key, key.fingerprint, key.job, key.at) for key in batch.keys]
 
-        async def put(db: aiosqlite.Connection) -> None:
-            await db.executemany(SQL["reserve"], reserved)
-            await db.executemany(SQL["save"], [(upto, project) for project, upto in batch.saved().items()])
-            await db.executemany(SQL["put_job"], jobs)
-            await db.executemany(SQL["add_event"], events)
-            if keys:
-                await db.execute(SQL["forget_keys"], (batch.keys[-1].at - KEYS_KEPT_MS,))
-                await db.executemany(SQL["remember"], keys)
+        saved = [(upto, project) for project, upto in batch.saved().items()]
 
-        await self._write(put)
+        def put(db: sqlite3.Connection) -> None:
+            for name, rows in (("reserve", reserved), ("save", saved), ("put_job", jobs), ("add_event", events)):
+                db.executemany(SQL[name], rows)
+            if keys:
+                db.execute(SQL["forget_keys"], (batch.keys[-1].at - KEYS_KEPT_MS,))
+                db.executemany(SQL["remember"], keys)
+
+        await self._transactions.run(put)
 
     async def give_back(self, heads: Mapping[str, int]) -> None:
         rows = [(head, project) for project, head in heads.items()]
-        await self._write(lambda db: db.executemany(SQL["give_back"], rows))
+        await self._transactions.run(lambda db: db.executemany(SQL["give_back"], rows))
 
     async def prunable(self, *, events: int, before_ms: int) -> dict[str, int]:
         return {project: upto for project, upto in await self._all("prunable", events, before_ms) if upto}
 
     async def prune(self, floors: Mapping[str, int]) -> None:
-        async def raise_floors(db: aiosqlite.Connection) -> None:
-            await db.executemany(SQL["raise_floor"], [(upto, project) for project, upto in floors.items()])
-            await db.execute(SQL["forget_lost"])
+        def raise_floors(db: sqlite3.Connection) -> None:
+            db.executemany(SQL["raise_floor"], [(upto, project) for project, upto in floors.items()])
+            db.execute(SQL["forget_lost"])
 
-        await self._write(raise_floors)
+        await self._transactions.run(raise_floors)
         for project, upto in floors.items():
             await self._drop("prune", project, upto)
 
@@ -187,51 +174,32 @@ class SqliteJournal:
         row = await self._one("recall", key)
         return Key(key=key, fingerprint=row[0], job=row[1], at=row[2]) if row else None
 
-    async def _migrate(self) -> None:
-        assert self._writer is not None
-        cursor = await self._writer.execute("PRAGMA user_version")
-        row = await cursor.fetchone()
-        version = row[0] if row else 0
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        """Raises JournalTooNew."""
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={self._synchronous}")
+        db.execute("PRAGMA foreign_keys=ON")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
         scripts = queries.migrations()
         if version > scripts[-1][0]:
             raise JournalTooNew
         for number, script in scripts:
             if number > version:
-                await self._writer.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
+                db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
 
-    async def _note_lost(self, db: aiosqlite.Connection) -> None:
+    def _note_lost(self, db: sqlite3.Connection) -> None:
         """Note what the process before took along, and begin with a number that it cannot have told."""
-        await db.execute(SQL["note_lost"], (self._recent_jobs,))
-        await db.execute(SQL["burn_number"])
+        db.execute(SQL["note_lost"], (self._recent_jobs,))
+        db.execute(SQL["burn_number"])
 
     async def _drop(self, name: str, *values: Any) -> None:
         """Run a deletion in slices, so that a commit never waits long for its turn."""
         dropped = SLICE_ROWS
         while dropped == SLICE_ROWS:
-            cursor = await self._write(lambda db: db.execute(SQL[name], (*values, SLICE_ROWS)))
-            dropped = cursor.rowcount
-
-    async def _write(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
-        """Run `work` as one transaction. A caller that is cancelled leaves it to finish by itself."""
-        return await asyncio.shield(asyncio.ensure_future(self._transact(work)))
-
-    async def _transact(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
-        async with self._turn:
-            with _translated():
-                if self._writer is None:
-                    raise JournalUnavailable("The journal is closed.")
-                await self._writer.execute("BEGIN IMMEDIATE")
-                try:
-                    result = await work(self._writer)
-                    await self._writer.execute("COMMIT")
-                except BaseException:
-                    if self._writer.in_transaction:
-                        await self._writer.execute("ROLLBACK")
-                    raise
-                return result
+            dropped = await self._transactions.run(lambda db: db.execute(SQL[name], (*values, SLICE_ROWS)).rowcount)
 
     async def _all(self, name: str, *values: Any) -> list[Any]:
-        with _translated():
+        with translated():
             if self._reader is None:
                 raise JournalUnavailable("The journal is closed.")
             return list(await self._reader.execute_fetchall(SQL[name], values))
@@ -239,15 +207,6 @@ class SqliteJournal:
     async def _one(self, name: str, *values: Any) -> Any:
         rows: Iterable[Any] = await self._all(name, *values)
         return next(iter(rows), None)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """SQLite's errors as the journal's own: a full disk, a lock or a lost file is a state, not a crash."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as exc:
-        raise JournalUnavailable(f"The journal cannot be used just now: {exc}") from exc
 
 
 def _sorted(jobs: Iterable[JobState]) -> tuple[JobState, ...]:
