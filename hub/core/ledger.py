@@ -124,10 +124,10 @@ class Ledger:
         if isinstance(body, StageBody) and state is not None:
             body = dataclasses.replace(body, left=state.counts())
         clean = self._redactor.body(body, job)
-        line.seq += 1
+        event = Event(project=project, seq=line.seq + 1, at=self._now_ms(), job=job, kind=kind, body=clean)
+        self._fold(state, event)  # first: what cannot be folded takes no number
+        line.seq = event.seq
         self.published[clean.type] += 1
-        event = Event(project=project, seq=line.seq, at=self._now_ms(), job=job, kind=kind, body=clean)
-        self._fold(state, event)
         if event.is_lossless:
             self._uncommitted.append(event)
         self._ask_reserve(project)

@@ -151,7 +151,7 @@ class Engine:
 
         `from_stage`: with the work that it kept, else from nothing. Raises NotFound, Conflict.
         """
-        job = await self.state(job_id)
+        job = await self._told(job_id)
         if not job.state.is_end:
             raise Conflict(f"The job is still {job.state.value}; only an ended job can be retried.", code="not_ended")
         if from_stage and not await asyncio.to_thread(self._folders.is_kept, _kept(job)):
@@ -236,7 +236,7 @@ class Engine:
         order = self.turns.order(job_id)
         if order is not None:
             return order
-        job = await self.state(job_id)
+        job = await self._told(job_id)  # its end may be on its way to the journal
         if job.state.is_end:
             raise JobEnded(f"The job has ended already, as {job.state.value}.")
         raise Conflict("This job is not run by the hub, which only takes reports of it.", code="outside_job")

@@ -111,7 +111,7 @@ class Child:
         """What the child says, until it closes its output. Raises ValueError for what is not a line of the protocol."""
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
-            said = json.loads(line)
+            said = json.loads(line, parse_constant=_refuse)
             if not isinstance(said, dict):
                 raise ValueError(f"a child said {line[:80]!r}")  # noqa: TRY004 - like the decoder's own error
             yield said
@@ -216,3 +216,7 @@ class Nursery:
                 self._spares.append(await Child.spawn())
         except OSError:  # a job that needs a child tries again, and says so if it fails
             log.exception("no child could be started ahead", extra={"action": "spare_failed"})
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")

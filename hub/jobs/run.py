@@ -95,7 +95,15 @@ class Run:
             except Exception:  # whatever is left behind, the job has ended
                 log.exception("a run could not be cleaned up", extra={"action": "clean_failed", "job": self.order.id})
             finally:
-                self._publish(self.order, end)
+                self._tell(end)
+
+    def _tell(self, end: JobBody) -> None:
+        """Whatever a child said of its end, the job ends."""
+        try:
+            self._publish(self.order, end)
+        except Exception:
+            log.exception("an end could not be told", extra={"action": "end_broke", "job": self.order.id})
+            self._publish(self.order, self._crashed("How the job ended cannot be told; the hub's log has the details."))
 
     def stop(self, state: State) -> None:
         """Have the run end as `state` (cancelled or interrupted): ask the child, then kill it."""
@@ -193,17 +201,19 @@ class Run:
             self._child.kill()
 
     def _end(self, last: Mapping[str, Any], code: int, child: Child) -> JobBody:
-        if "result" in last:
+        if isinstance(last.get("result"), dict):
             return self.order.became(State.SUCCEEDED, result=last["result"])
         if self._stopping is not None:
             return self._stopped()
         if self._has_stalled:
             return self._stalled()
-        if "failed" in last:
+        if is_failure(last.get("failed")):
             if child.last_words:
                 extra = {"action": "child_failed", "job": self.order.id}
                 log.warning("a child failed: %s", child.last_words, extra=extra)
             return self._failed(**last["failed"])
+        if "result" in last or "failed" in last:
+            return self._crashed("The job's process broke its protocol: what it said of its end makes no sense.")
         extra = {"action": "child_died", "job": self.order.id}
         log.error("a child died with %s: %s", code, child.last_words, extra=extra)
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
@@ -247,3 +257,11 @@ class Run:
             return True
         self._folders.discard(self.order.id)
         return False
+
+
+def is_failure(said: Any) -> bool:
+    """Is this what a child may say of how it failed?"""
+    if not isinstance(said, dict) or set(said) - {"code", "message", "hint", "retry"}:
+        return False
+    texts = (said.get("code"), said.get("message"), said.get("hint") or "")
+    return all(isinstance(text, str) for text in texts) and isinstance(said.get("retry", False), bool)
