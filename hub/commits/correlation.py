@@ -1,8 +1,9 @@
 """Which commit was made in which session. Pure; times are whole Unix seconds, as git has them.
 
 Tier 1: a commit from 60 s before to 300 s after a commit action that the session recorded. Tier 2: a commit between the
-session's first and last second. The time of a commit is its author's: a rebase or an amend a week later does not take
-the work out of the session that did it. A session that names its author links to no one else's commits.
+session's first and last second, unless it lasted longer than 31 days. The time of a commit is its author's: a rebase or
+an amend a week later does not take the work out of the session that did it. A session that names its author links to no
+one else's commits.
 """
 
 import re
@@ -13,6 +14,8 @@ from typing import Self
 
 BEFORE_S = 60
 AFTER_S = 300
+LONGEST_S = 31 * 24 * 3600
+"""A session that lasts longer is no evidence of what was made during it; its commit actions are."""
 NEAR_S = 900
 """A commit that belongs to no session but missed one by no more than this is a near miss."""
 
@@ -124,7 +127,7 @@ def judged(commit: Made, span: Span) -> Link | None:
     if fitting:
         action = min(fitting, key=lambda at: (abs(commit.at - at), at))
         return _link(commit, span, tier=1, first=action - BEFORE_S, last=action + AFTER_S, action=action)
-    if span.first <= commit.at <= span.last:
+    if span.first <= commit.at <= span.last and not lasts_too_long(span.first, span.last):
         return _link(commit, span, tier=2, first=span.first, last=span.last, action=None)
     return None
 
@@ -147,13 +150,34 @@ def _link(commit: Made, span: Span, *, tier: int, first: int, last: int, action:
 
 def _reached(times: Sequence[int], span: Span) -> Iterator[int]:
     """The places of the commits that lie in any window of the session, each once."""
-    windows = [(action - BEFORE_S, action + AFTER_S) for action in span.actions]
-    windows.append((span.first, span.last))
     upto = 0
-    for first, last in sorted(windows):
+    for first, last in _windows(span):
         start = max(upto, bisect_left(times, first))
         upto = max(upto, bisect_right(times, last))
         yield from range(start, upto)
+
+
+def reach(span: Span) -> list[tuple[int, int]]:
+    """The times out of which `correlate` needs the commits: in order, apart from each other, both ends inclusive."""
+    beside = [(span.first - NEAR_S, span.first), (span.last, span.last + NEAR_S)]
+    found: list[tuple[int, int]] = []
+    for first, last in sorted([*_windows(span), *beside]):
+        if found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found
+
+
+def lasts_too_long(first: int, last: int) -> bool:
+    return last - first > LONGEST_S
+
+
+def _windows(span: Span) -> list[tuple[int, int]]:
+    windows = [(action - BEFORE_S, action + AFTER_S) for action in span.actions]
+    if not lasts_too_long(span.first, span.last):
+        windows.append((span.first, span.last))
+    return sorted(windows)
 
 
 def _beside(times: Sequence[int], span: Span) -> Iterator[int]:

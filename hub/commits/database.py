@@ -1,9 +1,11 @@
 """The one SQLite file: opened by the hub's threads and by jobs' processes at once, and brought up to its schema."""
 
 import contextlib
+import functools
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
@@ -14,12 +16,19 @@ HERE = Path(__file__).parent
 NAME = "commits.sqlite3"
 BUSY_TIMEOUT_S = 10.0
 """Transactions are batches of some 20 ms, so this is for a disk that hangs."""
+AGAIN_S = 0.01
 
 
 class CommitsUnavailable(Unavailable):
     """The hub cannot use its table of commits just now; try again shortly."""
 
     code = "commits_unavailable"
+
+
+class RepositoryForgotten(HubError):
+    """The project was deleted meanwhile."""
+
+    code = "repository_forgotten"
 
 
 class CommitsTooNew(HubError):
@@ -34,6 +43,7 @@ def load(name: str) -> Mapping[str, str]:
     return {name: statement.strip() for name, statement in zip(parts[1::2], parts[2::2], strict=True)}
 
 
+@functools.cache
 def migrations() -> list[tuple[int, str]]:
     """Number and script of each migration, in order."""
     paths = sorted((HERE / "migrations").glob("*.sql"))
@@ -54,13 +64,13 @@ class Database:
                 path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False
             )
             try:
-                self._prepare()
+                self._prepare(busy_timeout_s)
             except BaseException:
                 self._connection.close()
                 raise
 
-    def _prepare(self) -> None:
-        self._connection.execute("PRAGMA journal_mode=WAL")
+    def _prepare(self, busy_timeout_s: float) -> None:
+        self._write_ahead(busy_timeout_s)
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.execute("PRAGMA foreign_keys=ON")
         if self._version() < migrations()[-1][0]:
@@ -72,6 +82,19 @@ class Database:
                         db.execute(f"PRAGMA user_version={number}")
         if self._version() > migrations()[-1][0]:
             raise CommitsTooNew
+
+    def _write_ahead(self, patience_s: float) -> None:
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError:
+                # Where several open a new file at once, SQLite does not wait for its turn by itself.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(AGAIN_S)
+            else:
+                return
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
@@ -120,7 +143,11 @@ def translated() -> Iterator[None]:
         # A job that is paused is stopped wherever it is, in the middle of a transaction, too.
         why = "a sync that was paused may hold it; resume or cancel that" if "locked" in str(exc) else str(exc)
         raise CommitsUnavailable(f"The table of commits cannot be used just now: {why}.") from exc
+    except sqlite3.IntegrityError as exc:
+        if "FOREIGN KEY" in str(exc):
+            raise RepositoryForgotten from exc
+        raise CommitsUnavailable(f"The table of commits cannot be used just now: {exc}.") from exc
     except sqlite3.Error as exc:
         raise CommitsUnavailable(f"The table of commits cannot be used just now: {exc}.") from exc
-    except FileNotFoundError as exc:
+    except OSError as exc:
         raise CommitsUnavailable(f"The table of commits has no place: {exc}.") from exc

@@ -1,6 +1,7 @@
 """Many repositories at once: as many scans as there are cores, each with as many readers."""
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -8,12 +9,15 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hub.commits.database import CommitsUnavailable, RepositoryForgotten
 from hub.commits.git import GitReader
 from hub.commits.libgit2 import Libgit2Reader
 from hub.commits.located import Located, RepositoryBroken, shallow_commits
 from hub.commits.reader import Stopped
 from hub.commits.scan import Counted, scan
 from hub.commits.table import CommitTable, Known
+
+log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 
@@ -34,6 +38,8 @@ class Found:
     known: Known | None = None
     has_commits: bool = False
     error: str | None = None
+    is_forgotten: bool = False
+    """`error` says so; the projects were deleted while they were scanned."""
     is_done: bool = False
 
 
@@ -65,8 +71,15 @@ def _scan(one: Found, readers: "_Readers", table: CommitTable, pool: ThreadPoolE
         with readers.reader(located.folder, [bytes.fromhex(line) for line in shallow.splitlines()]) as reader:
             scan(one.known, shallow, reader, table, pool, one.counted)
         one.has_commits = table.has_commits(one.known.id)
+    except RepositoryForgotten as exc:
+        one.error, one.is_forgotten = exc.message, True
     except (RepositoryBroken, OSError, ValueError) as exc:
         one.error = str(exc) or type(exc).__name__
+    except (Stopped, CommitsUnavailable, MemoryError):
+        raise
+    except Exception as exc:  # whatever a stranger's commit holds, the other repositories are none the worse
+        log.exception("a repository could not be read", extra={"action": "scan_broke", "repository": one.name})
+        one.error = f"It cannot be read: {type(exc).__name__}."
     one.is_done = True
 
 

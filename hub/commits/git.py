@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from hub.commits import raw
-from hub.commits.located import RepositoryBroken, is_partial
+from hub.commits.located import RepositoryBroken, is_partial, worktree_heads
 from hub.commits.reader import LONGEST_NAME, LONGEST_SUBJECT, MOST_FILES, Stopped, joined, seconds, text
 from hub.commits.records import Row
 
@@ -65,10 +65,7 @@ class GitReader:
         found = self._ids("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes")
         with contextlib.suppress(RepositoryBroken):  # the branch that HEAD names may not be born
             found |= self._ids("rev-parse", "--verify", "--quiet", "HEAD")
-        for file in self._folder.glob("worktrees/*/HEAD"):
-            with contextlib.suppress(OSError, ValueError):
-                found.add(bytes.fromhex(file.read_text("ascii")))  # detached: the others name branches
-        return found
+        return found | worktree_heads(self._folder)
 
     def commits_among(self, ids: Iterable[bytes]) -> set[bytes]:
         found = set()
@@ -89,12 +86,16 @@ class GitReader:
         yield piece
 
     def read(self, ids: Sequence[bytes]) -> Iterator[list[Row]]:
+        seen: set[bytes] = set()
         try:
-            yield from self._read(ids)
+            for rows in self._read(ids):
+                seen.update(row.id for row in rows)
+                yield rows
         except RepositoryBroken:
             if not is_partial(self._folder):
                 raise
-            yield from self._read_without_files(ids)  # the trees may never have come
+            for piece in self._commits(id_ for id_ in ids if id_ not in seen):  # the trees may never have come
+                yield [raw.row(id_, commit, None) for id_, commit in piece]
 
     def _read(self, ids: Sequence[bytes]) -> Iterator[list[Row]]:
         rest, enough = b"", 0
@@ -121,13 +122,15 @@ class GitReader:
             end = match.end()
         if matches and not is_last:
             end = matches.pop().start()
-        return [self._row(match) for match in matches], end
+        # git takes no date before 1970 for one
+        odd = [bytes.fromhex(match[1].decode()) for match in matches if not (match[5].isdigit() and match[6].isdigit())]
+        dates = {id_: raw.dates(commit) for piece in self._commits(odd) for id_, commit in piece} if odd else {}
+        return [self._row(match, dates) for match in matches], end
 
-    def _row(self, match: re.Match[bytes]) -> Row:
+    def _row(self, match: re.Match[bytes], dates: Mapping[bytes, tuple[bytes, bytes]]) -> Row:
         name, parents, author, email, authored, committed, subject, listed = match.groups()
         id_ = bytes.fromhex(name.decode())
-        if not (authored.isdigit() and committed.isdigit()):  # git takes no date before 1970 for one
-            authored, committed = self._odd_dates(name.decode())
+        authored, committed = dates.get(id_, (authored, committed))
         is_known = id_ not in self._shallow
         files = listed.split(b"\0", MOST_FILES)[:-1] if listed and is_known else []
         return Row(
@@ -136,21 +139,21 @@ class GitReader:
             (listed.count(b"\0") if listed else 0) if is_known else None, joined(files),
         )  # fmt: skip
 
-    def _read_without_files(self, ids: Sequence[bytes]) -> Iterator[list[Row]]:
+    def _commits(self, ids: Iterable[bytes]) -> Iterator[list[tuple[bytes, bytes]]]:
+        """The ids of the commits and their raw objects, in pieces."""
         rest = b""
         for block in self._output(["cat-file", "--batch"], _listed(ids)):
             rest += block
-            rows = []
+            found = []
             while match := OBJECT.match(rest):
                 end = match.end() + int(match[2])
                 if len(rest) <= end:
                     break
-                rows.append(raw.row(bytes.fromhex(match[1].decode()), rest[match.end() : end], None))
+                found.append((bytes.fromhex(match[1].decode()), rest[match.end() : end]))
                 rest = rest[end + 1 :]
-            yield rows
-
-    def _odd_dates(self, name: str) -> tuple[bytes, bytes]:
-        return raw.dates(b"".join(self._output(["cat-file", "commit", name], ())))
+            yield found
+        if rest:
+            raise RepositoryBroken(f"git cannot read it: {rest[:WORDS_BYTES].decode(errors='replace').strip()}")
 
     def _ids(self, *arguments: str) -> set[bytes]:
         return {bytes.fromhex(line.decode()) for line in self._lines(arguments, ())}

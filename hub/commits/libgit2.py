@@ -1,14 +1,14 @@
 """Reading with libgit2, for machines without git: several times slower, as every tree is compared from here."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import DiffOption, RepositoryOpenFlag, SortMode
+from pygit2.enums import DiffOption, ObjectType, RepositoryOpenFlag, SortMode
 
 from hub.commits import raw
-from hub.commits.located import RepositoryBroken, is_partial
+from hub.commits.located import RepositoryBroken, is_partial, worktree_heads
 from hub.commits.reader import Stopped
 from hub.commits.records import Row
 
@@ -38,34 +38,48 @@ class Libgit2Reader:
                 found.add(pygit2.Oid(hex=str(repo.head.resolve().target)).raw)
         except pygit2.GitError as exc:
             raise RepositoryBroken(f"Its branches cannot be read: {exc}.") from exc
-        for file in self._folder.glob("worktrees/*/HEAD"):
-            words = file.read_text("ascii", errors="replace").strip()
-            if not words.startswith("ref:"):
-                found.add(bytes.fromhex(words))
-        return found
+        return found | worktree_heads(self._folder)
 
     def commits_among(self, ids: Iterable[bytes]) -> set[bytes]:
         repo = self._open()
-        return {id_ for id_ in ids if isinstance(repo.get(pygit2.Oid(id_)), pygit2.Commit)}
+        return {id_ for id_ in ids if _is_commit(repo, id_)}
 
     def reachable(self, heads: Iterable[bytes], without: Iterable[bytes] = ()) -> Iterator[list[bytes]]:
-        repo = self._open()
+        repo, heads, without = self._open(), list(heads), list(without)
+        seen: set[bytes] = set()
         try:
-            walker = repo.walk(None, SortMode.NONE)
-            for id_ in heads:
-                walker.push(pygit2.Oid(id_))
-            for id_ in without:
-                walker.hide(pygit2.Oid(id_))
-            piece: list[bytes] = []
-            for commit in walker:
-                piece.append(commit.id.raw)
-                if len(piece) >= PIECE:
-                    self._check()
+            try:
+                for piece in self._pieces(_walked(repo, heads, without)):
+                    seen.update(piece)
                     yield piece
-                    piece = []
-            yield piece
+            except (pygit2.GitError, KeyError):  # the walk reads more of a commit than it needs; slower, and sure:
+                seen.update(self._ancestors(repo, without, ()))
+                yield from self._pieces(self._ancestors(repo, heads, seen))
         except (pygit2.GitError, KeyError) as exc:
             raise RepositoryBroken(f"Its history cannot be read: {exc}.") from exc
+
+    def _ancestors(self, repo: pygit2.Repository, heads: Iterable[bytes], told: Collection[bytes]) -> Iterator[bytes]:
+        """The commits that `heads` lead to, themselves included, without those `told`. Raises KeyError, GitError."""
+        waiting, seen = list(heads), set()
+        while waiting:
+            id_ = waiting.pop()
+            if id_ in seen:
+                continue
+            seen.add(id_)
+            if id_ not in told:
+                yield id_
+            if id_ not in self._shallow:
+                waiting += raw.parents(_read(repo, id_))
+
+    def _pieces(self, ids: Iterable[bytes]) -> Iterator[list[bytes]]:
+        piece: list[bytes] = []
+        for id_ in ids:
+            piece.append(id_)
+            if len(piece) >= PIECE:
+                self._check()
+                yield piece
+                piece = []
+        yield piece
 
     def read(self, ids: Sequence[bytes]) -> Iterator[list[Row]]:
         repo = self._open()  # each thread its own: libgit2 shares none between them
@@ -77,19 +91,20 @@ class Libgit2Reader:
                 raise RepositoryBroken(f"A commit cannot be read: {exc}.") from exc
 
     def _row(self, repo: pygit2.Repository, id_: bytes) -> Row:
-        commit = repo[pygit2.Oid(id_)]
-        if not isinstance(commit, pygit2.Commit):
-            raise RepositoryBroken(f"{commit.id} is not a commit.")
-        return raw.row(id_, commit.read_raw(), None if id_ in self._shallow else self._files(commit))
+        commit = _read(repo, id_)
+        if id_ in self._shallow:  # as git has it, whatever its object says
+            return raw.row(id_, commit, None)._replace(parents=0)
+        return raw.row(id_, commit, self._files(repo, commit))
 
-    def _files(self, commit: pygit2.Commit) -> list[bytes] | None:
-        if len(commit.parent_ids) > 1:
+    def _files(self, repo: pygit2.Repository, commit: bytes) -> list[bytes] | None:
+        parents = raw.parents(commit)
+        if len(parents) > 1:
             return []
         try:
-            if commit.parent_ids:
-                diff = commit.parents[0].tree.diff_to_tree(commit.tree, flags=_FLAGS)
+            if parents:
+                diff = _tree(repo, _read(repo, parents[0])).diff_to_tree(_tree(repo, commit), flags=_FLAGS)
             else:
-                diff = commit.tree.diff_to_tree(swap=True, flags=_FLAGS)
+                diff = _tree(repo, commit).diff_to_tree(swap=True, flags=_FLAGS)
         except (pygit2.GitError, KeyError):
             if self._is_partial:
                 return None
@@ -106,6 +121,41 @@ class Libgit2Reader:
     def _check(self) -> None:
         if self._stopped.is_set():
             raise Stopped
+
+
+def _walked(repo: pygit2.Repository, heads: Iterable[bytes], without: Iterable[bytes]) -> Iterator[bytes]:
+    """Raises KeyError, GitError."""
+    walker = repo.walk(None, SortMode.NONE)
+    for id_ in heads:
+        walker.push(pygit2.Oid(id_))
+    for id_ in without:
+        walker.hide(pygit2.Oid(id_))
+    for commit in walker:
+        yield commit.id.raw
+
+
+def _is_commit(repo: pygit2.Repository, id_: bytes) -> bool:
+    try:
+        kind, _ = repo.read(pygit2.Oid(id_))
+    except (pygit2.GitError, KeyError):
+        return False
+    return kind == ObjectType.COMMIT
+
+
+def _read(repo: pygit2.Repository, id_: bytes) -> bytes:
+    """The commit as it is: libgit2 itself refuses dates and addresses that git takes. Raises KeyError, GitError."""
+    kind, data = repo.read(pygit2.Oid(id_))
+    if kind != ObjectType.COMMIT:
+        raise RepositoryBroken(f"{id_.hex()} is not a commit.")
+    return data
+
+
+def _tree(repo: pygit2.Repository, commit: bytes) -> pygit2.Tree:
+    """Raises KeyError, GitError."""
+    found = repo[pygit2.Oid(raw.tree(commit))]
+    if not isinstance(found, pygit2.Tree):
+        raise RepositoryBroken(f"{found.id} is not a tree.")
+    return found
 
 
 def _differs(delta: pygit2.DiffDelta) -> bool:

@@ -6,13 +6,14 @@ What is stored afterwards depends on the commits and the sessions alone, not on 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from hub.commits.correlation import AFTER_S, BEFORE_S, NEAR_S, Link, Made, Span, correlate
+from hub.commits.correlation import AFTER_S, BEFORE_S, NEAR_S, Link, Made, Span, correlate, reach
 from hub.commits.database import Database, load
 
 SQL = load("queries.sql")
 SPANS = 200
-"""Sessions, neighbours in time, that are held against commits at once."""
+"""Sessions, neighbours in time, that are read at once."""
 EARLIEST = -(2**62)
 BATCH = 2000
 REACH_S = NEAR_S + BEFORE_S + AFTER_S
@@ -42,7 +43,8 @@ class LinkTable:
         """
         with self._database.reading() as db:
             newest = db.execute(SQL["newest_commit"]).fetchone()[0]
-            upto = db.execute(SQL["correlated"], (repository,)).fetchone()[0]
+            row = db.execute(SQL["correlated"], (repository,)).fetchone()
+            upto = row[0] if row else newest  # a repository that was forgotten meanwhile has no sessions
             earliest, latest = db.execute(SQL["new_commits"], (repository, upto)).fetchone()
         # Stale ones first: one that another run settles meanwhile is then still seen against the new commits.
         done: set[str] = set()
@@ -71,47 +73,70 @@ class LinkTable:
 
     def _part(self, repository: int, spans: list["_Stored"], above: int, check: Callable[[], None]) -> int:
         """Hold these sessions against the commits with numbers `above` that; returns how many links are new."""
-        first = min(_first(one.span) for one in spans) - REACH_S
-        last = max(_last(one.span) for one in spans) + REACH_S
-        with self._database.reading() as db:
-            rows = db.execute(SQL["made"], (repository, first, last, above)).fetchall()
-        made = [Made(number=number, at=at, author_name=name, author_email=email) for number, at, name, email in rows]
-        check()
-        outcome = correlate(made, [one.span for one in spans])
         created = 0
-        for start in range(0, len(outcome.links), BATCH):
+        held: list[_Stored] = []
+        links: list[_Row] = []
+        misses: list[_Row] = []
+        for one in spans:  # one by one: each may have very many
+            check()
+            outcome = correlate(self._made(repository, one.span, above), [one.span])
+            held.append(one)
+            links += [(*_link_row(link), one.told) for link in outcome.links]
+            misses += [(miss.session, miss.commit, miss.off_s, miss.why, one.told) for miss in outcome.near_misses]
+            if len(links) + len(misses) >= BATCH:
+                created += self._store(held, links, misses, check)
+                held, links, misses = [], [], []
+        return created + self._store(held, links, misses, check)
+
+    def _made(self, repository: int, span: Span, above: int) -> list[Made]:
+        found: list[Made] = []
+        with self._database.reading() as db:
+            for first, last in reach(span):
+                rows = db.execute(SQL["made"], (repository, first, last, above))
+                found += [Made(number=row[0], at=row[1], author_name=row[2], author_email=row[3]) for row in rows]
+        return found
+
+    def _store(
+        self, held: Sequence["_Stored"], links: Sequence["_Row"], misses: Sequence["_Row"], check: Callable[[], None]
+    ) -> int:
+        """Store what was found of the sessions `held`, which settles them; returns how many links are new."""
+        created = 0
+        for start in range(0, len(links), BATCH):
             check()
             with self._database.writing() as db:
-                created += _add_links(db, outcome.links[start : start + BATCH])
+                created += _add_links(db, links[start : start + BATCH])
+        stale = [one for one in held if one.is_stale]
         with self._database.writing() as db:
-            stale = [one for one in spans if one.stale]
-            db.executemany(SQL["drop_near_misses"], [(one.span.id,) for one in stale])
-            db.executemany(
-                SQL["put_near_miss"],
-                [(miss.session, miss.commit, miss.off_s, miss.why) for miss in outcome.near_misses],
-            )
-            db.executemany(SQL["settle_session"], [(one.span.id, one.stale) for one in stale])
+            db.executemany(SQL["renew_near_misses"], [(one.span.id,) for one in stale])
+            db.executemany(SQL["put_near_miss"], misses)
+            db.executemany(SQL["settle_session"], [(one.span.id, one.told) for one in stale])
         return created
+
+
+_Row = tuple[Any, ...]
+"""What a statement takes; the last value is how often the session had been told when it was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
     span: Span
-    stale: int
-    """0, or how often it was told since it was settled: one that grows while it is looked at stays stale."""
+    told: int
+    """One that grows while it is looked at stays stale."""
+    is_stale: bool
 
 
-def _stored(db: sqlite3.Connection, row: tuple[str, int, int, str | None, int]) -> _Stored:
-    id_, start, end, author, stale = row
+def _stored(db: sqlite3.Connection, row: tuple[str, int, int, str | None, int, int]) -> _Stored:
+    id_, start, end, author, told, settled = row
     actions = tuple(dict.fromkeys(at // 1000 for (at,) in db.execute(SQL["actions"], (id_,))))
-    return _Stored(Span(id=id_, first=start // 1000, last=end // 1000, actions=actions, author=author), stale)
+    span = Span(id=id_, first=start // 1000, last=end // 1000, actions=actions, author=author)
+    return _Stored(span, told, is_stale=settled < told)
 
 
-def _add_links(db: sqlite3.Connection, links: Sequence[Link]) -> int:
-    rows = [
-        (link.session, link.commit, link.tier, link.rank, link.first, link.last, link.margin_s, link.action)
-        for link in links
-    ]
+def _link_row(link: Link) -> _Row:
+    return (link.session, link.commit, link.tier, link.rank, link.first, link.last, link.margin_s, link.action)
+
+
+def _add_links(db: sqlite3.Connection, rows: Sequence[_Row]) -> int:
     before = db.total_changes
     db.executemany(SQL["add_link"], rows)
     created = db.total_changes - before

@@ -12,6 +12,8 @@ from hub.core.errors import HubError
 
 LARGEST_POINTER_BYTES = 8192
 """Of a `.git` file and its like, which hold one path."""
+ID_BYTES = (20, 32)
+"""SHA-1, SHA-256."""
 
 
 class RepositoryBroken(HubError):
@@ -45,6 +47,8 @@ def locate(folder: Path, is_open: Callable[[Path], bool]) -> Located | None:
         common = common_folder(found)
         if not (is_open(found) and is_open(common)):
             raise RepositoryBroken("Its git folder lies outside of what is open to jobs.")
+        if not _stays_inside(common, is_open):
+            raise RepositoryBroken("It borrows from outside of what is open to jobs.")
         repo = pygit2.Repository(str(common), RepositoryOpenFlag.NO_SEARCH)
         main = [Path(repo.workdir).resolve()] if repo.workdir else []
         return Located(folder=common, folders=(*main, *_worktrees(common)))
@@ -78,6 +82,36 @@ def _git_folder(folder: Path) -> Path | None:
     return folder if is_bare else None
 
 
+def _stays_inside(common: Path, is_open: Callable[[Path], bool]) -> bool:
+    """Neither symlinks nor borrowed objects (gitrepository-layout(5)) lead out of what is open."""
+    read = [common / name for name in ("HEAD", "packed-refs", "refs", "refs/heads", "refs/remotes")]
+    waiting, seen = [common / "objects"], set()
+    while waiting:
+        objects = waiting.pop().resolve()
+        if objects in seen or not objects.is_dir():
+            read.append(objects)
+            continue
+        seen.add(objects)
+        alternates = objects / "info" / "alternates"
+        read += [objects, alternates, *objects.iterdir(), *(objects / "pack").glob("*")]
+        if not all(is_open(path.resolve()) for path in read):
+            return False
+        read.clear()
+        for line in _lines(alternates):
+            if line.startswith('"'):  # a path that git quotes; nobody has such
+                return False
+            waiting.append(objects / line)
+    return all(is_open(path.resolve()) for path in read)
+
+
+def _lines(file: Path) -> list[str]:
+    """Those that are no comments; none where there is no file."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        lines = file.read_text(errors="surrogateescape").split("\n")
+        return [line for line in lines if line and not line.startswith("#")]
+    return []
+
+
 def _pointer(file: Path, prefix: str) -> str:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), file.open("rb") as opened:
         text = opened.read(LARGEST_POINTER_BYTES).decode(errors="surrogateescape").strip()
@@ -90,6 +124,15 @@ def _worktrees(common: Path) -> Iterator[Path]:
     for entry in sorted((common / "worktrees").glob("*/gitdir")):
         if pointed := _pointer(entry, ""):
             yield (entry.parent / pointed).parent
+
+
+def worktree_heads(common: Path) -> set[bytes]:
+    """The commits at which other working trees are detached; the others name branches."""
+    found = set()
+    for file in (common / "worktrees").glob("*/HEAD"):
+        with contextlib.suppress(OSError, ValueError):
+            found.add(bytes.fromhex(file.read_text("ascii")))
+    return {id_ for id_ in found if len(id_) in ID_BYTES}
 
 
 def shallow_commits(common: Path) -> str:

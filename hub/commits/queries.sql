@@ -23,10 +23,14 @@ SELECT folder, id FROM repositories;
 
 -- name: put_project
 INSERT INTO projects (project, repository) VALUES (?, ?)
-ON CONFLICT (project) DO UPDATE SET repository = excluded.repository WHERE repository <> excluded.repository;
+ON CONFLICT (project) DO UPDATE SET repository = excluded.repository, synced = NULL
+WHERE repository <> excluded.repository;
 
--- name: loosen_sessions
-UPDATE sessions SET repository = NULL, stale = stale + 1 WHERE project = ?1 AND repository IS NOT ?2 AND repository IS NOT NULL;
+-- name: misplaced_sessions
+SELECT id FROM sessions WHERE project = ? AND repository <> ?;
+
+-- name: loosen_session
+UPDATE sessions SET repository = NULL, told = told + 1 WHERE id = ?;
 
 -- name: projects
 SELECT project, repository FROM projects;
@@ -54,7 +58,8 @@ INSERT INTO commits
   (repository, id, parents, author_name, author_email, authored, committed, subject, files_total, files)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (repository, id) DO UPDATE
-SET gone = 0, parents = excluded.parents, files_total = excluded.files_total, files = excluded.files;
+SET gone = 0, parents = excluded.parents, files_total = coalesce(excluded.files_total, files_total),
+  files = CASE WHEN excluded.files_total IS NULL THEN files ELSE excluded.files END;
 
 -- name: commit_ids
 SELECT id, gone FROM commits WHERE repository = ?;
@@ -66,13 +71,22 @@ SELECT id FROM commits WHERE repository = ? AND gone = 1;
 UPDATE commits SET gone = ? WHERE repository = ? AND id = ?;
 
 -- name: stale_sessions_of
-UPDATE sessions SET stale = stale + 1 WHERE repository = ?;
+UPDATE sessions SET told = told + 1 WHERE repository = ?;
 
 -- name: has_commits
 SELECT EXISTS (SELECT 1 FROM commits WHERE repository = ? AND gone = 0);
 
 -- name: forget_project
 DELETE FROM projects WHERE project = ?;
+
+-- name: forgotten
+SELECT project FROM forgotten;
+
+-- name: keep_forgotten
+INSERT INTO forgotten (project) VALUES (?) ON CONFLICT DO NOTHING;
+
+-- name: drop_forgotten
+DELETE FROM forgotten WHERE project = ?;
 
 -- name: forget_sessions_of
 DELETE FROM sessions WHERE project = ?;
@@ -87,31 +101,36 @@ SELECT project, path, author, start, "end" FROM sessions WHERE id = ?;
 INSERT INTO sessions (id, project, path, author, start, "end") VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE
 SET project = excluded.project, path = excluded.path, author = excluded.author, start = excluded.start,
-  "end" = excluded."end", stale = stale + 1,
+  "end" = excluded."end", told = told + 1,
   repository = CASE WHEN project IS excluded.project AND path IS excluded.path THEN repository END;
 
 -- name: add_event
 INSERT INTO session_events (session, type, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: touch_session
-UPDATE sessions SET stale = stale + 1 WHERE id = ?;
+UPDATE sessions SET told = told + 1 WHERE id = ?;
 
 -- name: count_events
 SELECT count(*) FROM session_events WHERE session = ?;
 
 -- name: session_file
-SELECT size, changed, broken FROM session_files WHERE path = ?;
+SELECT size, changed, broken, session FROM session_files WHERE path = ?;
+
+-- name: files_of_session
+SELECT path FROM session_files WHERE session = ?;
 
 -- name: put_session_file
-INSERT INTO session_files (path, size, changed, broken) VALUES (?, ?, ?, ?)
-ON CONFLICT (path) DO UPDATE SET size = excluded.size, changed = excluded.changed, broken = excluded.broken;
+INSERT INTO session_files (path, size, changed, broken, session) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (path) DO UPDATE
+SET size = excluded.size, changed = excluded.changed, broken = excluded.broken, session = excluded.session;
 
 -- name: unplaced_sessions
 SELECT id, project, path FROM sessions
 WHERE repository IS NULL AND (project IS NOT NULL OR path IS NOT NULL) AND id > ? ORDER BY id LIMIT ?;
 
 -- name: place_session
-UPDATE sessions SET repository = ?, stale = stale + 1 WHERE id = ?;
+-- The repository may have been forgotten meanwhile.
+UPDATE sessions SET repository = (SELECT id FROM repositories WHERE id = ?), told = told + 1 WHERE id = ?;
 
 -- name: count_sessions
 SELECT count(*) FROM sessions WHERE repository = ?;
@@ -130,12 +149,12 @@ UPDATE repositories SET correlated = max(correlated, ?) WHERE id = ?;
 SELECT min(authored), max(authored) FROM commits WHERE +repository = ? AND gone = 0 AND number > ?;
 
 -- name: stale_spans
-SELECT id, start, "end", author, stale FROM sessions
-WHERE repository = ?1 AND stale > 0 AND (start, id) > (?2, ?3) ORDER BY start, id LIMIT ?4;
+SELECT id, start, "end", author, told, settled FROM sessions
+WHERE repository = ?1 AND settled < told AND (start, id) > (?2, ?3) ORDER BY start, id LIMIT ?4;
 
 -- name: settled_spans
-SELECT id, start, "end", author, stale FROM sessions
-WHERE repository = ?1 AND stale = 0 AND (start, id) > (?2, ?3) ORDER BY start, id LIMIT ?4;
+SELECT id, start, "end", author, told, settled FROM sessions
+WHERE repository = ?1 AND settled = told AND (start, id) > (?2, ?3) ORDER BY start, id LIMIT ?4;
 
 -- name: actions
 SELECT at FROM session_events WHERE session = ? AND type = 'commit' ORDER BY at;
@@ -146,22 +165,36 @@ WHERE repository = ?1 AND gone = 0 AND authored BETWEEN ?2 AND ?3 AND number > ?
 ORDER BY authored, number;
 
 -- name: add_link
-INSERT INTO links (session, "commit", tier, rank, first, last, margin, action) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+-- Nothing for a session that was told anew, or forgotten, since it was held against the commits.
+INSERT INTO links (session, "commit", tier, rank, first, last, margin, action)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+WHERE EXISTS (SELECT 1 FROM sessions WHERE id = ?1 AND told = ?9) AND EXISTS (SELECT 1 FROM commits WHERE number = ?2)
 ON CONFLICT DO NOTHING;
 
 -- name: improve_link
 UPDATE links SET tier = ?3, rank = ?4, first = ?5, last = ?6, margin = ?7, action = ?8
 WHERE session = ?1 AND "commit" = ?2
+  AND EXISTS (SELECT 1 FROM sessions WHERE id = ?1 AND told = ?9)
   AND (?3, ?4, coalesce(?8, 0), ?5, -?6) < (tier, rank, coalesce(action, 0), first, -last);
 
 -- name: put_near_miss
-INSERT INTO near_misses (session, "commit", off, why) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
+INSERT INTO near_misses (session, "commit", off, why)
+SELECT ?1, ?2, ?3, ?4
+WHERE EXISTS (SELECT 1 FROM sessions WHERE id = ?1 AND told = ?5) AND EXISTS (SELECT 1 FROM commits WHERE number = ?2)
+ON CONFLICT DO NOTHING;
+
+-- name: drop_links
+DELETE FROM links WHERE session = ?;
 
 -- name: drop_near_misses
 DELETE FROM near_misses WHERE session = ?;
 
+-- name: renew_near_misses
+-- Those of a session that another run has settled meanwhile are right already, and may be of newer commits.
+DELETE FROM near_misses WHERE session = ?1 AND EXISTS (SELECT 1 FROM sessions WHERE id = ?1 AND settled < told);
+
 -- name: settle_session
-UPDATE sessions SET stale = 0 WHERE id = ? AND stale = ?;
+UPDATE sessions SET settled = told WHERE id = ? AND told = ?;
 
 -- name: list_commits
 SELECT number, hex(id), parents, author_name, author_email, authored, committed, subject, files_total, files, gone,

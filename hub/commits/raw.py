@@ -10,8 +10,11 @@ from hub.commits.records import Row
 
 _DATE = re.compile(rb"^(author|committer) [^\n]*> ?(-?\d{1,20})(?: [+-]\d+)?$", re.MULTILINE)
 _AUTHOR = re.compile(rb"^author ([^<\n]*)<([^>\n]*)", re.MULTILINE)
-_PARENT = re.compile(rb"^parent [0-9a-f]+$", re.MULTILINE)
-_ENCODING = re.compile(rb"^encoding ([!-~]+)$", re.MULTILINE)
+_PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)
+_TREE = re.compile(rb"tree ([0-9a-f]+)$", re.MULTILINE)
+_ENCODING = re.compile(rb"^encoding ([!-~]{1,40})$", re.MULTILINE)
+PYTHONS_OWN = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined"})
+"""Nobody writes texts in them, and the time that punycode takes grows with the square of the length."""
 
 
 def row(id_: bytes, commit: bytes, files: Sequence[bytes] | None) -> Row:
@@ -20,7 +23,7 @@ def row(id_: bytes, commit: bytes, files: Sequence[bytes] | None) -> Row:
     name, email = author(commit)
     return Row(
         id=id_,
-        parents=len(_PARENT.findall(_header(commit))),
+        parents=len(parents(commit)),
         author_name=text(name, LONGEST_NAME),
         author_email=text(email, LONGEST_NAME),
         authored=seconds(int(authored)),
@@ -29,6 +32,18 @@ def row(id_: bytes, commit: bytes, files: Sequence[bytes] | None) -> Row:
         files_total=None if files is None else len(files),
         files=joined(files or ()),
     )
+
+
+def parents(commit: bytes) -> list[bytes]:
+    return [bytes.fromhex(name.decode()) for name in _PARENT.findall(_header(commit))]
+
+
+def tree(commit: bytes) -> bytes:
+    """Raises KeyError where it names none."""
+    match = _TREE.match(commit)
+    if match is None:
+        raise KeyError("tree")
+    return bytes.fromhex(match[1].decode())
 
 
 def dates(commit: bytes) -> tuple[bytes, bytes]:
@@ -64,6 +79,9 @@ def _header(commit: bytes) -> bytes:
 
 def _utf8(commit: bytes, data: bytes) -> bytes:
     if match := _ENCODING.search(_header(commit)):
-        with contextlib.suppress(LookupError, UnicodeError):
-            return codecs.lookup(match[1].decode()).decode(data)[0].encode()
+        # `decode` refuses those that are none of text, as zlib.
+        with contextlib.suppress(LookupError, ValueError):
+            name = match[1].decode()
+            if codecs.lookup(name).name not in PYTHONS_OWN:
+                return data.decode(name).encode()
     return data

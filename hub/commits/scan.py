@@ -60,6 +60,7 @@ def scan(known: Known, shallow: str, reader: Reader, table: CommitTable, pool: E
     table.begin(known.id)
     stored = table.stored(known.id) if heads.is_whole or known.was_cut_short else None
     gone_before = table.gone(known.id) if stored is None else {id_ for id_, gone in stored.items() if gone}
+    is_all = heads.is_whole or not known.heads
     deepened = set(_ids(known.shallow)) - set(_ids(shallow))
     back: set[bytes] = set()
     reached: set[bytes] = set()
@@ -68,20 +69,27 @@ def scan(known: Known, shallow: str, reader: Reader, table: CommitTable, pool: E
         for chunk in _chunks(_listed(heads, known, reader)):
             back.update(gone_before.intersection(chunk))
             new = [id_ for id_ in chunk if stored is None or id_ not in stored or id_ in deepened]
-            if heads.is_whole:
+            if is_all:
                 reached.update(chunk)
+            if heads.is_whole:
                 counted.add(listed=len(new))
             else:
                 counted.add(listed=len(chunk), stored=len(chunk) - len(new))
             if new:
                 reading.append(pool.submit(_store, known.id, new, reader, table, counted))
         counted.is_listed = True
-        gone = _gone(heads, reader) if not heads.is_whole else {id_ for id_ in stored or () if id_ not in reached}
+        if stored is None:
+            gone = _gone(heads, reader)
+        else:
+            if not is_all:  # what the scan before this stored is under no old head: nobody would see that it is gone
+                reached.update(id_ for piece in reader.reachable(heads.now) for id_ in piece)
+            gone = {id_ for id_ in stored if id_ not in reached}
+            back = gone_before & reached
     finally:
         wait(reading)  # nobody writes any more, however this ends
     for future in reading:
         future.result()
-    table.finish(known.id, heads=heads.now, shallow=shallow, gone=gone, back=back)
+    table.finish(known, heads=heads.now, shallow=shallow, gone=gone, back=back)
 
 
 def _heads(known: Known, shallow: str, reader: Reader) -> Heads:

@@ -1,15 +1,17 @@
 """Sessions out of a folder of logs: one `.jsonl` file a session, an object a line, of which some hold a `timestamp`
 (ISO 8601, or Unix seconds or milliseconds) and a `cwd`.
 
-The session is the file's path in the folder, without `.jsonl`; its place is the first `cwd`, and it lasts from the
-first timestamp to the last. A commit action is a line of type `commit`, and a call of a tool that commits: a shell
-command with `git commit` in it, or a skill named `commit`. A file that has its old size and time of change is not read
-again.
+The session is the file's path in the folder, without `.jsonl`, or its whole path where another folder has a file of
+that name, too. Its place is the first `cwd`, and it lasts from the first timestamp to the last. A commit action is a
+line of type `commit`, and a call of a tool that commits: a shell command with `git commit` in it, or a skill named
+`commit`. A file that has its old size and time of change is not read again.
 """
 
+import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +31,10 @@ CHECK_LINES = 1000
 MILLISECONDS_FROM = 100_000_000_000
 """Larger numbers are milliseconds: as seconds this is the year 5138, as milliseconds 1973."""
 
-_GIT_COMMIT = re.compile(r"\bgit\b(?:\s+-\S+(?:\s+[^-\s;&|]\S*)?)*\s+commit\b")
+LONGEST_COMMAND = 100_000
+"""Characters that are looked at."""
+# Each `git` is followed over a few options only: without an end, `git -x git -x ...` takes time by its square.
+_GIT_COMMIT = re.compile(r"\bgit\b(?:\s++-\S++(?:\s++[^-\s;&|]\S*+)?){0,20}\s++commit\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,24 +64,38 @@ class Read:
         return Session(id=id_, start=self.first, end=self.last, path=self.cwd, events=events)
 
 
-def log_files(folder: Path) -> Iterator[LogFile]:
-    """Every log below the folder, symlinks left aside, in order of their names."""
+def log_files(folder: Path, warn: Callable[[str], None]) -> Iterator[LogFile]:
+    """Every log below the folder, symlinks left aside, in order of their names. `warn` is told what is left out."""
     count = 0
-    for here, folders, names in os.walk(folder):
-        folders[:] = sorted(folders) if len(Path(here).relative_to(folder).parts) < DEEPEST else []
+    for here, folders, names in os.walk(folder, onerror=lambda exc: warn(f"A folder was left out: {exc}")):
+        if folders and len(Path(here).relative_to(folder).parts) >= DEEPEST:
+            warn(f"Folders more than {DEEPEST} deep were left out: those in {here}")
+            folders.clear()
+        folders.sort()
         for name in sorted(names):
-            path = Path(here, name)
-            if name.endswith(SUFFIX) and path.is_file() and not path.is_symlink():
-                found = path.stat()
-                yield LogFile(path=path, size=found.st_size, changed=found.st_mtime_ns)
-                count += 1
-                if count >= MOST_FILES:
-                    return
+            found = _log_file(Path(here, name)) if name.endswith(SUFFIX) else None
+            if found is None:
+                continue
+            if count >= MOST_FILES:
+                warn(f"Only the first {MOST_FILES:,} logs were looked at")
+                return
+            count += 1
+            yield found
 
 
-def session_id(file: LogFile, folder: Path) -> str:
-    name = str(file.path.relative_to(folder)).removesuffix(SUFFIX)
-    return name.encode(errors="replace").decode()[-LONGEST_ID:]
+def _log_file(path: Path) -> LogFile | None:
+    """None for what is no file, or is not there any more."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return LogFile(path=path, size=found.st_size, changed=found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+def opened(file: LogFile) -> IO[bytes]:
+    """Raises OSError. What has taken the file's place since is neither followed nor waited for."""
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK
+    return open(file.path, "rb", opener=lambda path, mode: os.open(path, mode | flags))
 
 
 class FileTable:
@@ -91,9 +110,30 @@ class FileTable:
             row = db.execute(SQL["session_file"], (_name(file),)).fetchone()
         return row[2] if row is not None and row[:2] == (file.size, file.changed) else None
 
-    def keep(self, file: LogFile, broken: int) -> None:
+    def session_id(self, file: LogFile, folder: Path) -> str:
+        """The one that the file had before; never that of another file which is still there."""
+        wanted = _shortened(str(file.path.relative_to(folder)).removesuffix(SUFFIX))
+        with self._database.reading() as db:
+            row = db.execute(SQL["session_file"], (_name(file),)).fetchone()
+            others = db.execute(SQL["files_of_session"], (wanted,)).fetchall()
+        if row is not None:
+            return str(row[3])
+        is_taken = any(os.path.exists(path) for (path,) in others)  # noqa: PTH110 - Path raises where it may not look
+        return _shortened(str(file.path).removesuffix(SUFFIX)) if is_taken else wanted
+
+    def keep(self, file: LogFile, broken: int, session: str) -> None:
         with self._database.writing() as db:
-            db.execute(SQL["put_session_file"], (_name(file), file.size, file.changed, broken))
+            db.execute(SQL["put_session_file"], (_name(file), file.size, file.changed, broken, session))
+
+
+def _shortened(name: str) -> str:
+    """As an id; where that is too long, a digest stands for its beginning, as two may end alike."""
+    data = name.encode(errors="replace")
+    text = data.decode()
+    if len(text) <= LONGEST_ID:
+        return text
+    digest = hashlib.sha256(data).hexdigest()[:16]
+    return f"{digest}/{text[len(digest) + 1 - LONGEST_ID :]}"
 
 
 def _name(file: LogFile) -> str:
@@ -110,7 +150,7 @@ def read(file: IO[bytes], check: Callable[[], None]) -> Read:
             continue
         try:
             _take(found, line)
-        except (ValueError, RecursionError):
+        except (ValueError, OverflowError, RecursionError):
             found.broken += line.endswith(b"\n")  # without, it is still being written
     return found
 
@@ -163,6 +203,7 @@ def _is_commit(value: dict[str, Any]) -> bool:
         given = part.get("input") if isinstance(part, dict) and part.get("type") == "tool_use" else None
         if isinstance(given, dict):
             command = given.get("command")
-            if given.get("skill") == COMMIT or (isinstance(command, str) and _GIT_COMMIT.search(command)):
+            said = command[:LONGEST_COMMAND] if isinstance(command, str) else ""
+            if given.get("skill") == COMMIT or _GIT_COMMIT.search(said):
                 return True
     return False

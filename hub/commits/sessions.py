@@ -1,5 +1,6 @@
 """Sessions as they are told: checked, merged with what is known of them, and given to their repositories."""
 
+import functools
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hub.commits.correlation import lasts_too_long
 from hub.commits.database import Database, load
 from hub.commits.located import nested_folder
 from hub.commits.records import Event, Session
+from hub.commits.table import unlink
 from hub.core.errors import BadRequest, Conflict
 
 SQL = load("queries.sql")
@@ -122,6 +125,7 @@ class SessionTable:
             folders = dict(db.execute(SQL["folders"]))
             repositories = dict(db.execute(SQL["repository_folders"]))
         placed, after = 0, ""
+        at = functools.cache(lambda path: _repository_at(path, folders, repositories, is_open))
         while True:
             with self._database.reading() as db:
                 page = db.execute(SQL["unplaced_sessions"], (after, PAGE)).fetchall()
@@ -130,7 +134,7 @@ class SessionTable:
             after = page[-1][0]
             found: list[tuple[int, str]] = []
             for id_, project, path in page:
-                repository = projects.get(project) if project else _repository_at(path, folders, repositories, is_open)
+                repository = projects.get(project) if project else at(path)
                 if repository is not None:
                     found.append((repository, id_))
             with self._database.writing() as db:
@@ -151,6 +155,8 @@ def _put(db: sqlite3.Connection, session: Session) -> str:
     is_changed = row is None or merged != row
     if is_changed:
         db.execute(SQL["put_session"], (session.id, *merged))
+        if row is not None and not _only_grew(row, merged):
+            unlink(db, session.id)
     before = db.total_changes
     db.executemany(SQL["add_event"], [(session.id, event.type, event.at) for event in session.events])
     if db.total_changes > before:
@@ -159,6 +165,15 @@ def _put(db: sqlite3.Connection, session: Session) -> str:
             raise BadRequest(f"The session {session.id!r} would have more than {MOST_EVENTS} events.")
         db.execute(SQL["touch_session"], (session.id,))
     return "created" if row is None else "updated" if is_changed else "unchanged"
+
+
+def _only_grew(old: Sequence[Any], new: Sequence[Any]) -> bool:
+    """Whatever was linked to the session still is; rows as `session` selects them."""
+    return old[:3] == new[:3] and _is_long(old) == _is_long(new)
+
+
+def _is_long(row: Sequence[Any]) -> bool:
+    return lasts_too_long(row[3] // 1000, row[4] // 1000)
 
 
 def _repository_at(

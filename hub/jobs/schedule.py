@@ -71,7 +71,11 @@ class Schedule:
         self._timer = None
         if self._due_ms is None:
             return
-        left_s = (self._due_ms - self._clock.now_ms()) / 1000
+        now_ms = self._clock.now_ms()
+        soonest_ms = self._rhythm.next_ms(now_ms)
+        if soonest_ms is not None and soonest_ms < self._due_ms:  # the clock was set back
+            self._due_ms = soonest_ms
+        left_s = (self._due_ms - now_ms) / 1000
         if left_s > 0:
             self._timer = self._clock.later(min(left_s, LONGEST_WAIT_S), self._wait)
             return

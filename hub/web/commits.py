@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from aiohttp import web
 
-from hub.commits.database import NAME, Database
+from hub.commits.database import BUSY_TIMEOUT_S, NAME, CommitsUnavailable, Database
 from hub.commits.listing import CommitFilter, Counts, LinkFilter, Listing
 from hub.commits.sessions import LATEST_MS, SessionTable, from_wire
 from hub.commits.table import CommitTable
@@ -30,6 +32,9 @@ BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 WAY_S = 3.0
 """A cancelled job has ended within 2 s."""
 LOOK_S = 0.02
+# Not the loop's own threads, without which no job begins or ends: a search may take long, and a write waits for a lock.
+_READERS = ThreadPoolExecutor(4, "commits-read")
+_WRITER = ThreadPoolExecutor(1, "commits-write")
 
 
 async def list_(request: web.Request) -> web.Response:
@@ -88,7 +93,7 @@ async def add_sessions(request: web.Request) -> web.Response:
     for n, session in enumerate(told):
         if session.project is not None and (session.project == ALL or not _is_known(hub, session.project)):
             raise BadRequest(f"sessions[{n}]: there is no project {session.project!r}.", code="no_such_project")
-    became = await _using(hub, lambda database: SessionTable(database).tell(told))
+    became = await _using(_WRITER, hub, lambda database: SessionTable(database).tell(told))
     counts = {"created": became.created, "updated": became.updated, "unchanged": became.unchanged}
     return web.json_response(counts, status=201 if became.created else 200)
 
@@ -112,6 +117,8 @@ async def start_sync(hub: Hub, params: Mapping[str, Any], key: str | None = None
     Raises AlreadyRunning, BadParams, UrlRefused, QueueFull.
     """
     project = await everything(hub)
+    async with hub.changing:  # one whose deletion was cut short is there as before
+        await expect(hub, [known.id for known in hub.catalog.all()])
     if not params.get("scheduled"):
         await _make_way(hub)
     return await hub.engine.submit(project, SYNC, params, key)
@@ -148,8 +155,14 @@ async def counts(hub: Hub, project: str) -> Counts:
 
 
 async def forget(hub: Hub, project: str) -> None:
-    """The project is deleted."""
-    await _using(hub, lambda database: CommitTable(database).forget(project))
+    """The project is to be deleted. Raises CommitsUnavailable, and nothing is forgotten."""
+    await _using(_WRITER, hub, lambda database: CommitTable(database).forget(project))
+
+
+async def expect(hub: Hub, projects: Iterable[str]) -> None:
+    """Projects of these ids are there, whichever were forgotten before. Raises CommitsUnavailable."""
+    # There is hardly ever one to write, so it does not wait for those who do.
+    await _using(_READERS, hub, lambda database: CommitTable(database).expect(projects))
 
 
 async def _make_way(hub: Hub) -> None:
@@ -165,17 +178,21 @@ async def _make_way(hub: Hub) -> None:
 
 
 async def _reading(hub: Hub, ask: Callable[[Listing], T]) -> T:
-    return await _using(hub, lambda database: ask(Listing(database)))
+    return await _using(_READERS, hub, lambda database: ask(Listing(database)))
 
 
-async def _using(hub: Hub, work: Callable[[Database], T]) -> T:
-    """`work`, in a thread, with a connection of its own: a long search keeps nobody waiting."""
+async def _using(threads: ThreadPoolExecutor, hub: Hub, work: Callable[[Database], T]) -> T:
+    """`work`, in a thread, with a connection of its own. Who waits for the same lock as others is refused with them."""
+    latest = time.monotonic() + BUSY_TIMEOUT_S
 
     def opened() -> T:
-        with Database(hub.settings.data_path / NAME) as database:
+        left_s = max(0.0, latest - time.monotonic())
+        if threads is _WRITER and not left_s:
+            raise CommitsUnavailable
+        with Database(hub.settings.data_path / NAME, busy_timeout_s=left_s) as database:
             return work(database)
 
-    return await asyncio.to_thread(opened)
+    return await asyncio.get_running_loop().run_in_executor(threads, opened)
 
 
 def _is_known(hub: Hub, project: str) -> bool:

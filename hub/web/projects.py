@@ -52,11 +52,15 @@ async def delete(request: web.Request) -> web.Response:
     async with hub.changing:
         project = hub.catalog.get(request.match_info["project"])
         with hub.engine.closing(project.id):
-            await hub.journal.delete_project(project.id)
+            await commits.forget(hub, project.id)  # first: whatever fails, the project can be deleted again
+            try:
+                await hub.journal.delete_project(project.id)
+            except BaseException:
+                await commits.expect(hub, [project.id])
+                raise
             hub.catalog.remove(project.id)
             hub.ledger.close_project(project.id)
             hub.tracker.close_project(project.id)
-        await commits.forget(hub, project.id)
         await hub.engine.forget(project.id)
     return web.Response(status=204)
 
@@ -81,6 +85,7 @@ async def found_or_made(hub: Hub, body: dict[str, Any]) -> tuple[Project, bool]:
             return existing, False
         id_ = hub.catalog.free_id(wanted, name)
         project = Project(id=id_, name=name, url=url, path=path, created=hub.clock.now_ms())
+        await commits.expect(hub, [id_])
         opened = await hub.journal.add_project(project)
         hub.tracker.open_project(id_, opened.head, opened.floor)
         hub.ledger.open_project(id_, opened.head)

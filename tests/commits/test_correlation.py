@@ -1,9 +1,11 @@
 """Links against the rule written out for every pair."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.commits.correlation import AFTER_S, BEFORE_S, NEAR_S, Made, Outcome, Span, correlate
+from hub.commits.correlation import AFTER_S, BEFORE_S, NEAR_S, Made, Outcome, Span, correlate, reach
 
 TIMES = st.integers(-100, 4000)
 NAMES = st.sampled_from(["Ann", "Bob", ""])
@@ -65,6 +67,16 @@ def test_every_link_and_near_miss_is_what_the_rule_says_of_the_pair(drawn, spans
     assert len(links) == len(set(links))
     assert len(misses) == len(set(misses))
     assert (set(links), set(misses)) == brute_force(commits, spans)
+
+
+@given(COMMITS, SPANS)
+def test_the_reach_of_a_session_holds_every_commit_that_matters(drawn, span):
+    commits, spans = commits_of(drawn), spans_of([span])
+    windows = reach(spans[0])
+    assert all(first <= last for first, last in windows)
+    assert all(last < first for (_, last), (first, _) in itertools.pairwise(windows))
+    near = [commit for commit in commits if any(first <= commit.at <= last for first, last in windows)]
+    assert correlate(near, spans) == correlate(commits, spans)
 
 
 def test_the_windows_include_their_edges():

@@ -117,6 +117,23 @@ def test_two_write_at_once_and_nothing_is_lost(tmp_path: Path):
         assert db.execute("SELECT count(*) FROM repositories").fetchone() == (600,)
 
 
+def test_a_new_file_that_another_is_just_opening_is_waited_for(tmp_path: Path):
+    with contextlib.closing(sqlite3.connect(tmp_path / NAME, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE x (y)")
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.3, other.execute, ("ROLLBACK",))
+        release.start()
+        with Database(tmp_path / NAME) as database, database.reading() as db:
+            assert db.execute("SELECT count(*) FROM repositories").fetchone() == (0,)
+        release.join()
+
+
+def test_a_place_that_cannot_be_used_is_told(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CommitsUnavailable):
+        Database(tmp_path / "file" / NAME)
+
+
 def test_who_cannot_write_is_told_so(tmp_path: Path):
     with Database(tmp_path / NAME) as one, Database(tmp_path / NAME, busy_timeout_s=0.05) as other, one.writing():
         with pytest.raises(CommitsUnavailable, match="resume or cancel"), other.writing():

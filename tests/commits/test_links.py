@@ -1,13 +1,15 @@
 """Links as they are stored: once each, only ever better, and the same in whatever order things came."""
 
+import itertools
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.commits.correlation import Made, Span, correlate
-from hub.commits.database import Database
+from hub.commits.correlation import LONGEST_S, Made, Span, correlate
+from hub.commits.database import Database, RepositoryForgotten
 from hub.commits.links import LinkTable
 from hub.commits.records import Event, Row, Session
 from hub.commits.sessions import SessionTable
@@ -85,12 +87,12 @@ def test_new_commits_find_old_sessions_and_old_commits_new_sessions(database: Da
 
 
 def test_commits_that_come_back_are_held_against_sessions_that_came_meanwhile(database: Database):
-    id_, table = repository(database), CommitTable(database)
-    table.add(id_, [row(1, 500)])
-    table.finish(id_, heads=[], shallow="", gone=[(1).to_bytes(20)], back=[])
+    known, table = CommitTable(database).open(FOLDER, [], ["p"]), CommitTable(database)
+    table.add(known.id, [row(1, 500)])
+    table.finish(known, heads=set(), shallow="", gone=[(1).to_bytes(20)], back=[])
     SessionTable(database).tell([session("a", 0, 1000)])
     assert synced(database) == 0
-    table.finish(id_, heads=[], shallow="", gone=[], back=[(1).to_bytes(20)])
+    table.finish(known, heads=set(), shallow="", gone=[], back=[(1).to_bytes(20)])
     assert synced(database) == 1
 
 
@@ -112,6 +114,116 @@ def test_a_repository_stays_while_another_project_leads_to_it(database: Database
     CommitTable(database).add(repository(database), [row(1, 500)])
     CommitTable(database).forget("p")
     assert CommitTable(database).has_commits(1)
+
+
+def test_new_commits_are_linked_after_another_repository_was_deleted(database: Database):
+    table = CommitTable(database)
+    table.add(repository(database), [row(1, 500)])
+    table.add(table.open(Path("/other"), [], ["q"]).id, [row(n, n) for n in range(10)])
+    SessionTable(database).tell([session("a", 0, 1000)])
+    assert synced(database) == 1
+    table.forget("q")
+    table.add(repository(database), [row(2, 600)])
+    assert synced(database) == 1
+
+
+def test_numbers_that_others_may_still_know_are_not_used_again(database: Database):
+    before = repository(database)
+    CommitTable(database).forget("p")
+    CommitTable(database).expect(["p"])
+    assert repository(database) > before
+
+
+def test_a_project_that_was_forgotten_comes_back_only_when_it_is_expected(database: Database):
+    table = CommitTable(database)
+    table.forget("p")
+    with pytest.raises(RepositoryForgotten):
+        repository(database)
+    table.open(FOLDER, [], ["p", "q"])
+    with database.reading() as db:
+        assert db.execute("SELECT project FROM projects").fetchall() == [("q",)]
+    table.expect(["p", "q"])
+    assert table.has_commits(repository(database)) is False
+
+
+def test_what_is_forgotten_while_a_sync_works_on_it_ends_nothing(database: Database):
+    table = CommitTable(database)
+    id_ = repository(database)
+    table.add(id_, [row(1, 500), row(2, 1100)])
+    SessionTable(database).tell([session("a", 0, 1000)])
+    SessionTable(database).place(lambda path: False)
+    assert sum(part.created for part in LinkTable(database).link(id_, lambda: table.forget("p"))) == 0
+    assert list(LinkTable(database).link(id_, lambda: None)) == []
+    table.mark_synced([id_], 1)
+    with pytest.raises(RepositoryForgotten):
+        table.add(id_, [row(3, 500)])
+    assert links(database) == []
+
+
+def test_a_repository_that_is_forgotten_while_sessions_are_placed_gets_none(database: Database, tmp_path: Path):
+    table = CommitTable(database)
+    table.open(tmp_path, [], ["p"])
+    SessionTable(database).tell([Session(id="s", start=0, end=1, path=str(tmp_path / "x"))])
+
+    def is_open(path: Path) -> bool:
+        table.forget("p")
+        return False
+
+    SessionTable(database).place(is_open)
+    with database.reading() as db:
+        assert db.execute("SELECT repository FROM sessions").fetchall() == [(None,)]
+
+
+@pytest.mark.parametrize("is_told_meanwhile", [False, True])
+def test_an_author_who_is_told_later_takes_the_links_of_others_away(database: Database, is_told_meanwhile: bool):
+    CommitTable(database).add(repository(database), [row(1, 500), row(2, 600, name="Bob")])
+    sessions = SessionTable(database)
+    sessions.tell([session("a", 0, 1000)])
+
+    def tell() -> None:
+        sessions.tell([session("a", 0, 1000, author="Bob")])
+
+    if is_told_meanwhile:
+        sessions.place(lambda path: False)
+        for _ in LinkTable(database).link(repository(database), tell):
+            pass
+    else:
+        assert synced(database) == 2
+        tell()
+    synced(database)
+    assert [link[1][-1] for link in links(database)] == ["2"]
+
+
+def test_a_session_that_moves_to_another_repository_leaves_its_links_behind(database: Database):
+    table, sessions = CommitTable(database), SessionTable(database)
+    table.add(repository(database), [row(1, 500)])
+    table.add(table.open(Path("/other"), [Path("/q")], ["q"]).id, [row(2, 600)])
+    sessions.tell([Session(id="a", start=0, end=10**6, path=str(FOLDER)), session("b", 0, 1000)])
+    assert synced(database) == 2
+    sessions.tell([Session(id="a", start=0, end=10**6, project="q")])
+    assert [link[0] for link in links(database)] == ["b"]
+    table.open(Path("/third"), [], ["p"])
+    assert links(database) == []
+
+
+def test_a_session_of_more_than_a_month_links_by_its_commit_actions_alone(database: Database):
+    CommitTable(database).add(repository(database), [row(1, 500), row(2, 90_000)])
+    SessionTable(database).tell([session("a", 0, LONGEST_S, 490)])
+    assert synced(database) == 2
+    SessionTable(database).tell([session("a", 0, LONGEST_S + 1)])
+    synced(database)
+    assert [(link[1][-1], link[2]) for link in links(database)] == [("1", 1)]
+
+
+def test_a_run_is_asked_whether_to_stop_between_any_two_batches(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("hub.commits.links.BATCH", 10)
+    CommitTable(database).add(repository(database), [row(n, n) for n in range(100)])
+    SessionTable(database).tell([session(name, 0, 1000) for name in "abc"])
+    SessionTable(database).place(lambda path: False)
+    asked: list[int] = []
+    parts = LinkTable(database).link(repository(database), lambda: asked.append(len(links(database))))
+    assert sum(part.created for part in parts) == 300
+    assert max(later - before for before, later in itertools.pairwise(asked)) <= 10
 
 
 AT = st.integers(0, 5000)

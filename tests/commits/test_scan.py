@@ -2,14 +2,18 @@
 
 import random
 import subprocess
+import time
 from pathlib import Path
+from typing import Any
 
 import pygit2
 import pytest
 
+from hub.commits import raw
 from hub.commits.database import Database
 from hub.commits.located import RepositoryBroken, locate
 from hub.commits.reader import Stopped
+from hub.commits.table import CommitTable
 from tests.commits.histories import (
     ENVIRONMENT,
     START,
@@ -311,6 +315,148 @@ def test_a_scan_that_was_cut_short_goes_on_and_counts_the_same(
     counted = scanned(database, repo)
     assert counted.stored == counted.listed == 200
     assert as_stored(database) == as_git_says(repo)
+
+
+def test_what_a_scan_that_was_cut_short_stored_can_be_gone(
+    tmp_path: Path, database: Database, engine: str, monkeypatch: pytest.MonkeyPatch
+):
+    repo = fill(init(tmp_path / "r.git"), line(5))
+    scanned(database, repo, engine)
+    fill(repo, [Change(at=START + 1000 + n, branch="side", start=None if n else "refs/heads/main") for n in range(3)])
+    with monkeypatch.context() as patch:
+        patch.setattr(CommitTable, "finish", stops)
+        with pytest.raises(Stopped):
+            scanned(database, repo, engine)
+    assert len(stored(database)) == 8
+    git(repo, "update-ref", "-d", "refs/heads/side")
+    scanned(database, repo, engine)
+    assert (len(stored(database)), len(stored(database, gone=True))) == (5, 3)
+    assert stored(database) == listed(repo)
+
+
+def test_a_first_scan_that_was_cut_short_and_a_forced_push(
+    tmp_path: Path, database: Database, engine: str, monkeypatch: pytest.MonkeyPatch
+):
+    repo = fill(init(tmp_path / "r.git"), line(5))
+    with monkeypatch.context() as patch:
+        patch.setattr(CommitTable, "finish", stops)
+        with pytest.raises(Stopped):
+            scanned(database, repo, engine)
+    git(repo, "update-ref", "refs/heads/main", "main~3")
+    fill(repo, [Change(at=START + 9999)])
+    scanned(database, repo, engine)
+    assert stored(database) == listed(repo)
+
+
+def stops(*_: object, **__: object) -> None:
+    raise Stopped
+
+
+def test_a_scan_that_another_one_has_overtaken_leaves_what_that_one_found(
+    tmp_path: Path, database: Database, engine: str, monkeypatch: pytest.MonkeyPatch
+):
+    repo = fill(init(tmp_path / "r.git"), [*line(3), Change(at=START, branch="side", start="refs/heads/main")])
+    scanned(database, repo, engine)
+    side = git(repo, "rev-parse", "side")
+    fill(repo, [Change(at=START + 9999)])
+    finish = CommitTable.finish
+
+    def overtaken(*arguments: Any, **keywords: Any) -> None:
+        monkeypatch.setattr(CommitTable, "finish", finish)
+        git(repo, "update-ref", "-d", "refs/heads/side")
+        scanned(database, repo, engine)
+        finish(*arguments, **keywords)
+
+    monkeypatch.setattr(CommitTable, "finish", overtaken)
+    scanned(database, repo, engine)
+    git(repo, "update-ref", "refs/heads/side", side)
+    scanned(database, repo, engine)
+    assert (stored(database), stored(database, gone=True)) == (listed(repo), set())
+
+
+ODD = [
+    b"author A <a@x> 99999999999999999999 +0000", b"author A <a@x 1 +0000", b"author A 1 +0000", b"author A <a@x> ",
+]  # fmt: skip
+
+
+def odd(repo: Path, author: bytes, *lines: bytes, message: bytes = b"odd\n") -> str:
+    """A commit on `main` with lines that git writes for nobody."""
+    tip, tree = (git(repo, "rev-parse", what) for what in ("main", "main^{tree}"))
+    header = [f"tree {tree}\nparent {tip}".encode(), author, b"committer C <c@x> 5 +0000", *lines]
+    data = b"\n".join(header) + b"\n\n" + message
+    name = git(repo, "hash-object", "-t", "commit", "-w", "--stdin", "--literally", data=data)
+    git(repo, "update-ref", "refs/heads/main", name)
+    return name
+
+
+@pytest.mark.parametrize("author", ODD)
+def test_a_commit_that_git_takes_is_read_whatever_its_author_line_says(
+    tmp_path: Path, database: Database, engine: str, author: bytes
+):
+    repo = fill(init(tmp_path / "r.git"), line(2))
+    odd(repo, author)
+    fill(repo, [Change(at=START + 999)])
+    assert scanned(database, repo, engine).stored == 4
+    assert {row[0].lower() for row in whole(database)} == listed(repo)
+
+
+@pytest.mark.parametrize("name", ["zlib", "hex", "rot13", "quopri", "bz2", "undefined", "no-such", "../x", "x" * 5000])
+def test_an_encoding_that_is_none_of_text_leaves_the_text_as_it_is(
+    tmp_path: Path, database: Database, engine: str, name: str
+):
+    repo = fill(init(tmp_path / "r.git"), line(1))
+    id_ = odd(repo, b"author A <a@x> 7 +0000", f"encoding {name}".encode(), message=b"hello\n")
+    scanned(database, repo, engine)
+    assert {row[0].lower(): row[6] for row in whole(database)}[id_] == "hello"
+
+
+def test_an_encoding_whose_time_grows_by_the_square_is_not_used():
+    commit = b"tree 0\nauthor A <a@x> 7 +0000\nencoding punycode\n\n" + b"a" * 2_000_000 + b"-" + b"b" * 2_000_000
+    began = time.process_time()
+    assert raw.subject(commit).startswith(b"aaa")
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("junk", ["junk\n", "", "ab\n"])
+def test_a_worktree_whose_head_is_junk_is_left_aside(tmp_path: Path, database: Database, engine: str, junk: str):
+    repo = fill(init(tmp_path / "r.git"), line(2))
+    (repo / "worktrees" / "x").mkdir(parents=True)
+    (repo / "worktrees" / "x" / "HEAD").write_text(junk)
+    assert scanned(database, repo, engine).stored == 2
+
+
+@pytest.mark.parametrize("how", ["objects", "refs", "pack", "alternates", "quoted", "far"])
+def test_a_repository_that_borrows_from_what_is_not_open_is_refused(tmp_path: Path, how: str):
+    outside, repo = fill(init(tmp_path / "outside"), line(3)), fill(init(tmp_path / "open" / "r.git"), line(1))
+
+    def is_open(path: Path) -> bool:
+        return path.is_relative_to(tmp_path / "open")
+
+    alternates = repo / "objects" / "info" / "alternates"
+    if how == "pack":
+        git(outside, "repack", "-adq")
+        for file in (outside / "objects" / "pack").iterdir():
+            (repo / "objects" / "pack" / file.name).symlink_to(file)
+    elif how == "alternates":
+        alternates.write_text("# ours\n../../../outside/objects\n")
+    elif how == "quoted":
+        alternates.write_text(f'"{outside}/objects"\n')
+    elif how == "far":
+        between = init(tmp_path / "open" / "between.git")
+        (between / "objects" / "info" / "alternates").write_text(f"{outside}/objects\n")
+        alternates.write_text(f"{between}/objects\n")
+    else:
+        (repo / how).rename(tmp_path / "open" / "kept")
+        (repo / how).symlink_to(outside / how)
+    with pytest.raises(RepositoryBroken, match="borrows"):
+        locate(repo, is_open)
+
+
+def test_a_repository_may_borrow_from_what_is_open(tmp_path: Path):
+    repo, other = fill(init(tmp_path / "r.git"), line(1)), fill(init(tmp_path / "o.git"), line(1))
+    for one, borrowed in ((repo, other), (other, repo)):  # and in a circle
+        (one / "objects" / "info" / "alternates").write_text(f"{borrowed}/objects\n\n{tmp_path}/none\n")
+    assert locate(repo, lambda path: path.is_relative_to(tmp_path)) is not None
 
 
 def test_a_stopped_reader_reads_no_more(tmp_path: Path, engine: str):

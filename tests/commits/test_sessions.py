@@ -1,7 +1,9 @@
 """Sessions: what is taken, how one grows, and which repository is meant."""
 
+import io
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -162,10 +164,24 @@ def test_commit_actions_are_known_by_their_type_and_by_tools_that_commit(tmp_pat
     assert read(path).commits - {300_000} == {100_000, 200_000, 400_000}
 
 
+def test_a_command_takes_time_by_its_length_and_no_more():
+    def is_commit(command: str) -> bool:
+        part = {"type": "tool_use", "input": {"command": command}}
+        line = json.dumps({"timestamp": 1, "message": {"content": [part]}}).encode() + b"\n"
+        return bool(session_logs.read(io.BytesIO(line), lambda: None).commits)
+
+    began = time.process_time()
+    for part in ("git -x ", "git -x git ", "git " * 9 + "-x ", "-x git", "git" + " " * 99):
+        assert not is_commit(part * (1_000_000 // len(part)) + " commi")
+    assert time.process_time() - began < 5  # by the square: an hour
+    assert is_commit("x=1 git -c a.b=c -C /r --no-pager commit --amend")
+    assert not is_commit("git -C /r; echo commit")
+
+
 @pytest.mark.parametrize(
     "broken",
     [b"{", b"[]", b"7", b"\xff\xfe", b'{"timestamp": "yesterday"}', b'{"timestamp": null}', b'{"timestamp": 1e300}',
-     b'{"timestamp": NaN}', b'{"timestamp": {}}', b"[" * 100_000],
+     b'{"timestamp": NaN}', b'{"timestamp": 1e999}', b'{"timestamp": -Infinity}', b'{"timestamp": {}}', b"[" * 100_000],
 )  # fmt: skip
 def test_broken_lines_are_counted_and_survived(tmp_path: Path, broken: bytes):
     found = read(log(tmp_path, "a.jsonl", {"timestamp": 1, "cwd": "/r"}, broken, b"", {"timestamp": 9}))
@@ -185,21 +201,78 @@ def test_a_log_without_times_is_no_session(tmp_path: Path):
 
 def test_logs_are_found_in_folders_and_links_are_left_aside(tmp_path: Path):
     folder = tmp_path / "logs"
+    warned: list[str] = []
     log(folder, "b/one.jsonl", {})
     log(folder, "a.jsonl", {})
     log(folder, "c.txt", {})
     (folder / "link.jsonl").symlink_to(log(tmp_path, "outside.jsonl", {}))
     (folder / "loop").symlink_to(folder)
-    found = [session_logs.session_id(file, folder) for file in session_logs.log_files(folder)]
-    assert sorted(found) == ["a", "b/one"]
+    found = [str(file.path.relative_to(folder)) for file in session_logs.log_files(folder, warned.append)]
+    assert found == ["a.jsonl", "b/one.jsonl"]
+    assert warned == []
+
+
+def test_what_is_left_out_of_a_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    warned: list[str] = []
+    for name in ("a", "b", "c/d/e"):
+        log(tmp_path, f"{name}.jsonl", {})
+    monkeypatch.setattr(session_logs, "DEEPEST", 1)
+    monkeypatch.setattr(session_logs, "MOST_FILES", 1)
+    assert len(list(session_logs.log_files(tmp_path, warned.append))) == 1
+    monkeypatch.setattr(session_logs, "MOST_FILES", 9)
+    assert len(list(session_logs.log_files(tmp_path, warned.append))) == 2
+    list(session_logs.log_files(tmp_path / "none", warned.append))
+    assert [words.split(":")[0].split(" 1 ")[0] for words in warned] == [
+        "Only the first", "Folders more than", "A folder was left out",
+    ]  # fmt: skip
+
+
+def test_a_log_that_is_removed_or_replaced_meanwhile_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = log(tmp_path, "a.jsonl", {"timestamp": 1})
+    monkeypatch.setattr(os, "walk", lambda *_, **__: [(str(tmp_path), [], ["a.jsonl", "removed.jsonl"])])
+    (file,) = session_logs.log_files(tmp_path, print)
+    path.rename(tmp_path / "b")
+    path.symlink_to("b")
+    with pytest.raises(OSError, match="symbolic"):
+        session_logs.opened(file)
+    path.unlink()
+    os.mkfifo(path)
+    with session_logs.opened(file) as opened:  # and does not wait for who writes
+        assert not opened.read()
+
+
+def test_the_same_name_in_two_folders_is_two_sessions(tmp_path: Path, database: Database):
+    table = session_logs.FileTable(database)
+    for folder in ("one", "two"):
+        log(tmp_path / folder, "a.jsonl", {"timestamp": 1})
+    (one,) = session_logs.log_files(tmp_path / "one", print)
+    (two,) = session_logs.log_files(tmp_path / "two", print)
+    assert table.session_id(one, tmp_path / "one") == "a"
+    table.keep(one, 0, "a")
+    other = table.session_id(two, tmp_path / "two")
+    assert other == str(tmp_path / "two" / "a")
+    table.keep(two, 0, other)
+    assert table.session_id(one, tmp_path / "one") == "a"
+    (tmp_path / "one").rename(tmp_path / "moved")
+    (moved,) = session_logs.log_files(tmp_path / "moved", print)
+    assert table.session_id(moved, tmp_path / "moved") == "a"
+
+
+def test_long_names_that_end_alike_are_two_sessions(tmp_path: Path, database: Database):
+    table, end = session_logs.FileTable(database), "x" * 199
+    for start in "ab":
+        log(tmp_path, f"{start}/{end}.jsonl", {})
+    ids = [table.session_id(file, tmp_path) for file in session_logs.log_files(tmp_path, print)]
+    assert [len(id_) for id_ in ids] == [200, 200]
+    assert ids[0] != ids[1]
 
 
 def test_a_file_is_new_again_only_when_its_size_or_time_changes(tmp_path: Path, database: Database):
     path, table = log(tmp_path, "a.jsonl", {"timestamp": 1}), session_logs.FileTable(database)
-    (file,) = session_logs.log_files(tmp_path)
+    (file,) = session_logs.log_files(tmp_path, print)
     assert table.broken_lines(file) is None
-    table.keep(file, 3)
+    table.keep(file, 3, "a")
     assert table.broken_lines(file) == 3
     os.utime(path, (1, 1))
-    (file,) = session_logs.log_files(tmp_path)
+    (file,) = session_logs.log_files(tmp_path, print)
     assert table.broken_lines(file) is None

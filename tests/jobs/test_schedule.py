@@ -106,6 +106,18 @@ class SetClock(FakeClock):
         return super().now_ms() + self.ahead_ms
 
 
+async def test_a_clock_that_is_set_back_holds_no_turn_back():
+    clock, turns = SetClock(), Turns()
+    schedule = Schedule("sync", Every(300), turns.take, clock)
+    schedule.begin()
+    clock.ahead_ms = -86_400_000
+    clock.step(LONGEST_WAIT_S)
+    clock.step(300)
+    await turn()
+    assert turns.count == 1
+    await schedule.end()
+
+
 async def test_a_clock_that_is_set_forward_brings_the_turn_within_a_minute():
     clock, turns = SetClock(), Turns()
     schedule = Schedule("sync", Every(86_400), turns.take, clock)

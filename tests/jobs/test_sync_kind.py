@@ -12,6 +12,11 @@ from typing import Any
 import pytest
 
 from hub.commits.database import NAME, Database
+from hub.commits.git import GitReader
+from hub.commits.listing import Listing
+from hub.commits.records import Session
+from hub.commits.sessions import SessionTable
+from hub.commits.table import CommitTable, Known
 from hub.core.errors import BadParams, UrlRefused
 from hub.jobs.base import ALL, Cancelled, JobFailed, Place, Rules, Target, Task, Workspace
 from hub.jobs.kinds.sync import SYNC
@@ -198,6 +203,69 @@ def test_one_bad_repository_is_named_and_the_others_are_synced(hub: Hub, tmp_pat
     with pytest.raises(JobFailed) as caught:
         hub.sync("bad")
     assert caught.value.failure.code == "repository_broken"
+
+
+@pytest.mark.parametrize("moment", ["open", "begin", "add", "finish"])
+def test_a_project_that_is_deleted_meanwhile_is_no_trouble_for_the_others(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    for name in "ab":
+        hub.add(name, fill(init(tmp_path / name), line(3)))
+    opens, inner = CommitTable.open, getattr(CommitTable, moment)
+    mine: list[Any] = []
+
+    def opened(self: CommitTable, folder: Path, folders: Any, projects: list[str]) -> Known:
+        if moment == "open" and projects == ["b"]:
+            self.forget("b")
+        known = opens(self, folder, folders, projects)
+        mine.extend([known, known.id] if projects == ["b"] else [])
+        return known
+
+    def forgets(self: CommitTable, repository: Any, *arguments: Any, **keywords: Any) -> Any:
+        if repository in mine:
+            self.forget("b")
+        return inner(self, repository, *arguments, **keywords)
+
+    monkeypatch.setattr(CommitTable, moment, forgets)
+    monkeypatch.setattr(CommitTable, "open", opened)
+    heard = Heard()
+    result = hub.sync(heard=heard)
+    assert (result["failedRepos"], result["failed"]) == (0, [])
+    assert ("info", "b was deleted meanwhile") in heard.logs
+    with Database(hub.database) as database:
+        assert Listing(database).counts("a").commits == 3
+        assert Listing(database).counts("b").commits == 0
+
+
+def test_a_repository_that_no_one_foresaw_is_left_out_by_name(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    for name in "ab":
+        hub.add(name, fill(init(tmp_path / name), line(3)))
+    read = GitReader.read
+
+    def breaks(self: GitReader, ids: Any) -> Any:
+        if self._folder.name == "b":
+            raise KeyError("b")
+        return read(self, ids)
+
+    monkeypatch.setattr(GitReader, "read", breaks)
+    result = hub.sync(engine="git")
+    assert [one["project"] for one in result["failed"]] == ["b"]
+    assert result["commitsFound"] == 3
+    assert "Traceback" in caplog.text
+
+
+def test_a_log_that_says_of_its_session_what_is_not_so_is_told_once(hub: Hub, tmp_path: Path):
+    hub.add("r", fill(init(tmp_path / "r"), line(3)))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "s.jsonl").write_text(json.dumps({"timestamp": START, "cwd": "/elsewhere"}) + "\n")
+    with Database(hub.database) as database:
+        SessionTable(database).tell([Session(id="s", start=0, end=1, path="/here")])
+    for count in (1, 0):
+        heard = Heard()
+        assert hub.sync(heard=heard, sessions_folder=str(tmp_path / "logs"))["sessionsRead"] == 0
+        assert len([words for level, words in heard.logs if level == "warning"]) == count
 
 
 def test_sessions_of_logs_are_linked_with_their_evidence(hub: Hub, tmp_path: Path):

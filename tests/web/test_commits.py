@@ -1,12 +1,16 @@
 """Commits, links, sessions and sync, as a client of the API sees them."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub.commits.database import NAME, Database
+from hub.commits.sessions import SessionTable, Told
+from hub.core.errors import JournalUnavailable
 from hub.jobs.base import ALL
 from hub.web.commits import counts, start_sync, take_turn
 from tests.commits.histories import START, Change, fill, git, init, line
@@ -294,6 +298,80 @@ async def test_a_deleted_project_is_forgotten_and_its_counts_are_shown_until_the
     assert (await hub.call("DELETE", f"{API}/projects/r"))[0] == 204
     assert await items(hub, "/sessions") == []
     assert (await counts(hub.hub, "r")).commits == 0
+
+
+async def test_a_project_that_cannot_be_forgotten_is_not_deleted_by_half(
+    hub: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    await project(hub, fill(init(tmp_path / "r"), line(3)))
+    await synced(hub)
+    monkeypatch.setattr("hub.web.commits.BUSY_TIMEOUT_S", 0.1)
+    with Database(tmp_path / "data" / NAME) as paused, paused.writing():
+        status, body, _ = await hub.call("DELETE", f"{API}/projects/r")
+        assert (status, body["error"]["code"]) == (503, "commits_unavailable")
+        assert (await hub.call("GET", f"{API}/projects/r"))[1]["counts"]["commits"] == 3
+    assert (await hub.call("DELETE", f"{API}/projects/r"))[0] == 204
+    assert (await counts(hub.hub, "r")).commits == 0
+
+
+async def test_a_project_whose_deletion_fails_is_synced_as_before(
+    hub: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    await project(hub, fill(init(tmp_path / "r"), line(3)))
+    await synced(hub)
+
+    async def fails(_: str) -> None:
+        raise JournalUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.hub.journal, "delete_project", fails)
+        assert (await hub.call("DELETE", f"{API}/projects/r"))[0] == 503
+    assert (await hub.call("GET", f"{API}/projects/r"))[0] == 200
+    _, job, _ = await hub.call("POST", f"{API}/projects/r/jobs", {"kind": "sync"})
+    assert (await ended(hub, job["id"]))["result"]["commitsFound"] == 3
+
+
+async def test_a_project_made_anew_with_the_id_of_a_deleted_one_is_synced(hub: Running, tmp_path: Path):
+    await project(hub, fill(init(tmp_path / "old"), line(3)))
+    await synced(hub)
+    assert (await hub.call("DELETE", f"{API}/projects/r"))[0] == 204
+    await project(hub, fill(init(tmp_path / "new"), line(7)))
+    assert (await synced(hub))["commitsFound"] == 7
+
+
+async def test_writes_that_wait_for_a_lock_keep_nobody_else_waiting(
+    hub: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store, waiting = SessionTable.tell, threading.Event()
+
+    def waits(self: SessionTable, sessions: Any) -> Told:
+        waiting.set()
+        return store(self, sessions)
+
+    monkeypatch.setattr(SessionTable, "tell", waits)
+    await project(hub, fill(init(tmp_path / "r"), line(3)))
+    await synced(hub)
+    with Database(tmp_path / "data" / NAME) as paused, paused.writing():
+        told = [asyncio.create_task(tell(hub, session(f"s{n}", 0, 1, project="r"))) for n in range(50)]
+        async with asyncio.timeout(5):
+            await asyncio.to_thread(waiting.wait, 5)
+            for _ in range(20):
+                await items(hub, "/projects/r/commits")
+            await asyncio.to_thread(int)
+        assert not any(one.done() for one in told)
+    assert {status for status, _ in await asyncio.gather(*told)} == {201}
+
+
+async def test_writes_that_wait_for_the_same_lock_are_refused_together(
+    hub: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    await project(hub, fill(init(tmp_path / "r"), line(3)))
+    await synced(hub)
+    monkeypatch.setattr("hub.web.commits.BUSY_TIMEOUT_S", 0.3)
+    with Database(tmp_path / "data" / NAME) as paused, paused.writing():
+        async with asyncio.timeout(5):  # and not 50 times as long
+            told = await asyncio.gather(*(tell(hub, session(f"s{n}", 0, 1, project="r")) for n in range(50)))
+    assert {status for status, _ in told} == {503}
 
 
 async def test_the_id_of_the_project_of_all_is_reserved(hub: Running, tmp_path: Path):

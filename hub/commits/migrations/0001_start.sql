@@ -1,5 +1,5 @@
 CREATE TABLE repositories (
-  id         INTEGER PRIMARY KEY,
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
   folder     TEXT NOT NULL UNIQUE,
   shallow    TEXT NOT NULL DEFAULT '',
   scanning   INTEGER NOT NULL DEFAULT 0,
@@ -22,6 +22,10 @@ CREATE TABLE projects (
 
 CREATE INDEX projects_by_repository ON projects (repository);
 
+CREATE TABLE forgotten (
+  project TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE heads (
   repository INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
   id         BLOB NOT NULL,
@@ -29,7 +33,7 @@ CREATE TABLE heads (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE commits (
-  number       INTEGER PRIMARY KEY,
+  number       INTEGER PRIMARY KEY AUTOINCREMENT,
   repository   INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
   id           BLOB NOT NULL,
   parents      INTEGER NOT NULL,
@@ -54,7 +58,8 @@ CREATE TABLE sessions (
   start      INTEGER NOT NULL,
   "end"      INTEGER NOT NULL,
   repository INTEGER REFERENCES repositories (id) ON DELETE SET NULL,
-  stale      INTEGER NOT NULL DEFAULT 1
+  told       INTEGER NOT NULL DEFAULT 1,
+  settled    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_by_repository ON sessions (repository, start, id);
@@ -71,11 +76,14 @@ CREATE TABLE session_files (
   path    TEXT PRIMARY KEY,
   size    INTEGER NOT NULL,
   changed INTEGER NOT NULL,
-  broken  INTEGER NOT NULL
+  broken  INTEGER NOT NULL,
+  session TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX session_files_by_session ON session_files (session);
+
 CREATE TABLE links (
-  number   INTEGER PRIMARY KEY,
+  number   INTEGER PRIMARY KEY AUTOINCREMENT,
   session  TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
   "commit" INTEGER NOT NULL REFERENCES commits (number) ON DELETE CASCADE,
   tier     INTEGER NOT NULL CHECK (tier IN (1, 2)),

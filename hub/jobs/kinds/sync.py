@@ -83,7 +83,9 @@ def run(task: Task, report: Report) -> Mapping[str, Any]:
         counters.reposProcessed = len(broken)
         _scan_all(found, task, database, report, counters)
         for one in found:
-            if one.error is not None:
+            if one.is_forgotten:
+                report.log(f"{one.name} was deleted meanwhile")
+            elif one.error is not None:
                 _tell_broken(one.name, one.error, broken, report)
             elif one.counted.missing_heads:
                 report.log(
@@ -195,7 +197,7 @@ def _read_logs(task: Task, database: Database, report: Report, counters: Counter
         raise JobFailed("no_such_folder", f"There is no folder {wanted}.", hint="Check `sessions_folder`.")
     files, sessions = session_logs.FileTable(database), SessionTable(database)
     seen = taken = broken = 0
-    for file in session_logs.log_files(folder):
+    for file in session_logs.log_files(folder, lambda words: report.log(words, "warning")):
         seen += 1
         report.progress(0, None, "sessions", f"Reading session logs, {seen:,} seen", counters.wire())
         known = files.broken_lines(file)
@@ -203,17 +205,21 @@ def _read_logs(task: Task, database: Database, report: Report, counters: Counter
             broken += known
             continue
         try:
-            with file.path.open("rb") as opened:
-                read = session_logs.read(opened, report.check)
-            session = read.session(session_logs.session_id(file, folder))
+            with session_logs.opened(file) as log:
+                read = session_logs.read(log, report.check)
+        except OSError as exc:
+            report.log(f"{file.path.name} was left out: {exc}", "warning")
+            continue
+        id_ = files.session_id(file, folder)
+        session = read.session(id_)
+        try:
             if session is not None:
                 sessions.tell([session])
                 taken += 1
-        except (OSError, SessionElsewhere, BadRequest) as exc:
+        except (SessionElsewhere, BadRequest) as exc:  # as the file is, it will be so the next time
             report.log(f"{file.path.name} was left out: {exc}", "warning")
-            continue
         broken += read.broken
-        files.keep(file, read.broken)
+        files.keep(file, read.broken, id_)
     if broken:
         report.log(f"{broken:,} lines of the session logs could not be read", "warning")
     return {"sessionFiles": seen, "sessionsRead": taken, "brokenLines": broken}
