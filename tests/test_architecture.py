@@ -10,7 +10,20 @@ import pytest
 HUB = Path(__file__).parents[1] / "hub"
 GRAMMARS = {
     f"tree_sitter_{language}"
-    for language in "python javascript typescript go rust java c cpp ruby php c_sharp bash".split()
+    for language in [
+        "python",
+        "javascript",
+        "typescript",
+        "go",
+        "rust",
+        "java",
+        "c",
+        "cpp",
+        "ruby",
+        "php",
+        "c_sharp",
+        "bash",
+    ]
 }
 OURS, THEIRS = 0, 1
 MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {  # layer: its layers, its third-party packages

@@ -12,8 +12,8 @@ import socket
 import socketserver
 import subprocess
 import sys
-import time
 import threading
+import time
 from pathlib import Path
 
 import pygit2
