@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import missing
 
 NOWHERE = ("nowhere0", "nowhere1")
@@ -43,8 +45,8 @@ async def room() -> AsyncIterator[Room]:
         inside = ("nsenter", f"--target={keeper.pid}", "--net", *flags)
         try:
             await _furnish(inside, keeper.pid)
-        except OSError as exc:
-            missing(f"a network namespace ({exc})")
+        except OSError as exc:  # a right that the system does not give is no service that could be installed
+            pytest.skip(f"no network namespace may be made here: {exc}")
         yield Room(inside)
     finally:
         with contextlib.suppress(ProcessLookupError):

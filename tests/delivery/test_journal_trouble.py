@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from hub.core.events import ENDS
-from tests.conftest import missing, until
+from tests.conftest import until
 from tests.delivery.account import Account
 from tests.delivery.history import check_ends, check_told, head_of, snapshot, whole_history
 from tests.delivery.programs import Program, free_port, hub_program
@@ -73,7 +73,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], capture_output=True)
     if mounted.returncode:
-        missing("the right to mount")
+        pytest.skip("no file system may be mounted here")  # a right, and no service that could be installed
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
 
