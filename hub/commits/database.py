@@ -1,18 +1,18 @@
 """The one SQLite file: opened by the hub's threads and by jobs' processes at once, and brought up to its schema."""
 
 import contextlib
-import functools
-import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from hub import sql
 from hub.core.errors import HubError, Unavailable
 
 HERE = Path(__file__).parent
+SQL = sql.statements(HERE / "queries.sql")
 NAME = "commits.sqlite3"
 BUSY_TIMEOUT_S = 10.0
 """Transactions are batches of some 20 ms, so this is for a disk that hangs."""
@@ -35,19 +35,6 @@ class CommitsTooNew(HubError):
     """This data folder was written by a newer Progress Hub; start that one, or use another data folder."""
 
     code = "commits_too_new"
-
-
-def load(name: str) -> Mapping[str, str]:
-    """Statements of a `.sql` file, by the name in the `-- name:` line above each."""
-    parts = re.split(r"^-- name: (\w+)$", (HERE / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {name: statement.strip() for name, statement in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-@functools.cache
-def migrations() -> list[tuple[int, str]]:
-    """Number and script of each migration, in order."""
-    paths = sorted((HERE / "migrations").glob("*.sql"))
-    return [(int(path.name.split("_")[0]), path.read_text(encoding="utf-8")) for path in paths]
 
 
 class Database:
@@ -73,14 +60,7 @@ class Database:
         self._write_ahead(busy_timeout_s)
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.execute("PRAGMA foreign_keys=ON")
-        if self._version() < migrations()[-1][0]:
-            with self.writing() as db:  # whoever comes second finds it done
-                for number, script in migrations():
-                    if number > self._version():
-                        for statement in script.split(";\n"):
-                            db.execute(statement)
-                        db.execute(f"PRAGMA user_version={number}")
-        if self._version() > migrations()[-1][0]:
+        if not sql.migrate(self._connection, HERE / "migrations"):
             raise CommitsTooNew
 
     def _write_ahead(self, patience_s: float) -> None:
@@ -96,21 +76,11 @@ class Database:
             else:
                 return
 
-    def _version(self) -> int:
-        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
-
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it, or nothing. Keep it short, others wait. Raises CommitsUnavailable."""
-        with self.turn, translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self.turn, translated(), sql.transaction(self._connection):
+            yield self._connection
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

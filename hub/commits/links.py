@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.commits.correlation import AFTER_S, BEFORE_S, NEAR_S, Link, Made, Span, correlate, reach
-from hub.commits.database import Database, load
+from hub.commits.database import SQL, Database
 
-SQL = load("queries.sql")
 SPANS = 200
 """Sessions, neighbours in time, that are read at once."""
 EARLIEST = -(2**62)

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.commits.correlation import AFTER_END, BEFORE_START, COMMIT_ACTION, DURING_SESSION, OTHER_AUTHOR
-from hub.commits.database import Database, load
+from hub.commits.database import SQL, Database
 from hub.commits.reader import FARTHEST_S
 from hub.commits.records import SEPARATOR
-from hub.core.errors import BadRequest
+from hub.core.cursors import number, unknown_cursor
 from hub.core.ports import Page
 
-SQL = load("queries.sql")
 SHOWN_FILES = 100
 """Of a commit in a list; `files_total` says how many there were."""
 LAST = 2**62
@@ -212,12 +211,11 @@ def _position(cursor: str | None, parts: int) -> tuple[int, ...] | None:
     if cursor is None:
         return None
     # The first may be negative: a date before 1970.
-    first, *rest = cursor.removeprefix("-").split("-")
-    numbers = [first, *rest]
-    if len(numbers) != parts or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in numbers):
-        raise _unknown_cursor()
+    first, *rest = [number(part) for part in cursor.removeprefix("-").split("-")]
+    if len(rest) != parts - 1:
+        raise unknown_cursor()
     sign = -1 if cursor.startswith("-") else 1
-    return (sign * int(first), *map(int, rest))
+    return (sign * first, *rest)
 
 
 def _session_position(cursor: str | None) -> tuple[int, str] | None:
@@ -225,10 +223,6 @@ def _session_position(cursor: str | None) -> tuple[int, str] | None:
         return None
     sign = -1 if cursor.startswith("-") else 1
     start, dash, id_ = cursor.removeprefix("-").partition("-")
-    if not (dash and start.isascii() and start.isdigit() and len(start) < 19):
-        raise _unknown_cursor()
-    return sign * int(start), id_
-
-
-def _unknown_cursor() -> BadRequest:
-    return BadRequest("That cursor is not one a page of this list gave out.")
+    if not dash:
+        raise unknown_cursor()
+    return sign * number(start), id_

@@ -18,11 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from hub.commits.database import Database, load
+from hub.commits.database import SQL, Database
 from hub.commits.records import COMMIT, Event, Session
 from hub.commits.sessions import LATEST_MS, LONGEST_ID, LONGEST_PATH, MOST_EVENTS
 
-SQL = load("queries.sql")
 SUFFIX = ".jsonl"
 LONGEST_LINE_BYTES = 16 * 1024 * 1024
 MOST_FILES = 100_000

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hub.commits.correlation import lasts_too_long
-from hub.commits.database import Database, load
+from hub.commits.database import SQL, Database
 from hub.commits.located import nested_folder
 from hub.commits.records import Event, Session
 from hub.commits.table import unlink
 from hub.core.errors import BadRequest, Conflict
 
-SQL = load("queries.sql")
 MOST_EVENTS = 10_000
 """Of one session."""
 LATEST_MS = 253_402_300_799_999

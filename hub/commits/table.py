@@ -5,10 +5,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.commits.database import Database, RepositoryForgotten, load
+from hub.commits.database import SQL, Database, RepositoryForgotten
 from hub.commits.records import Row
-
-SQL = load("queries.sql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

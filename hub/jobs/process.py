@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import hub
+from hub.core import strict_json
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class Child:
         """What the child says, until it closes its output. Raises ValueError for what is not a line of the protocol."""
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
-            said = json.loads(line, parse_constant=_refuse)
+            said = strict_json.value(line)
             if not isinstance(said, dict):
                 raise ValueError(f"a child said {line[:80]!r}")  # noqa: TRY004 - like the decoder's own error
             yield said
@@ -216,7 +217,3 @@ class Nursery:
                 self._spares.append(await Child.spawn())
         except OSError:  # a job that needs a child tries again, and says so if it fails
             log.exception("no child could be started ahead", extra={"action": "spare_failed"})
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a JSON number")

@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 
 from hub.core import ids
+from hub.core.cursors import number
 from hub.core.events import Event
 from hub.core.job import JobState
 from hub.core.ports import Batch, EventFilter, JobFilter, Key, Lost, Opened, Page, Project
-from hub.journal.queries import number
 
 
 class MemoryJournal:

@@ -8,15 +8,17 @@ from typing import Any
 
 import aiosqlite
 
+from hub import sql
 from hub.core import ids
+from hub.core.cursors import number
 from hub.core.errors import HubError, JournalUnavailable
 from hub.core.events import Event
 from hub.core.job import JobState
 from hub.core.ports import Batch, EventFilter, JobFilter, Key, Lost, Opened, Page, Project
-from hub.journal import queries
 from hub.journal.transactions import Transactions, translated
 
-SQL = queries.load()
+HERE = Path(__file__).parent
+SQL = sql.statements(HERE / "queries.sql")
 KEYS_KEPT_MS = 24 * 3600 * 1000
 """An Idempotency-Key is remembered for a day."""
 SLICE_ROWS = 1000
@@ -149,7 +151,7 @@ class SqliteJournal:
         return [_event(row[0]) for row in await self._all("events", project, after, upto, job, limit)]
 
     async def history(self, wanted: EventFilter, limit: int, cursor: str | None) -> Page[Event]:
-        before = queries.number(cursor) if cursor is not None else 1 << 62
+        before = number(cursor) if cursor is not None else 1 << 62
         rows = await self._all("history", wanted.project, wanted.job, wanted.type, before, limit + 1)
         total = await self._one("count_history", wanted.project, wanted.job, wanted.type)
         more = len(rows) > limit
@@ -179,13 +181,8 @@ class SqliteJournal:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute(f"PRAGMA synchronous={self._synchronous}")
         db.execute("PRAGMA foreign_keys=ON")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        scripts = queries.migrations()
-        if version > scripts[-1][0]:
+        if not sql.migrate(db, HERE / "migrations"):
             raise JournalTooNew
-        for number, script in scripts:
-            if number > version:
-                db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={number}; COMMIT;")
 
     def _note_lost(self, db: sqlite3.Connection) -> None:
         """Note what the process before took along, and begin with a number that it cannot have told."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hub.core.errors import JournalUnavailable
+from hub.sql import transaction
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -61,15 +62,8 @@ class Transactions:
 
     def _transact(self, work: Work[T]) -> T:
         db = self._connected()
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            result = work(db)
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
-        return result
+        with transaction(db):
+            return work(db)
 
 
 @contextlib.contextmanager

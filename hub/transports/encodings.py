@@ -13,15 +13,6 @@ def text(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
-def value(text: str) -> Any:
-    """The JSON value that a text is. Raises RecursionError and ValueError, also for NaN and Infinity: no JSON."""
-    return json.loads(text, parse_constant=_refuse)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not a JSON number")
-
-
 def ws_frame(payload: bytes, opcode: int = 0x1) -> bytes:
     """One unmasked, unfragmented frame as a server sends it (RFC 6455, 5.2); text by default."""
     size = len(payload)

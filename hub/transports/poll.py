@@ -30,10 +30,10 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
         wait_s = 0.0  # the answer is as right as it would be later, and Retry-After says when to ask again
     deadline = asyncio.get_running_loop().time() + wait_s
     merged: list[Message] = []
-    place = delivery.tracker, delivery.journal
+    tracker, journal, view = delivery.tracker, delivery.journal, view_of(ask)
     while True:
         changed = asyncio.Event()
-        stop = delivery.tracker.wait(ask.project, view_of(ask), changed.set)
+        stop = tracker.wait(ask.project, view, changed.set)
         try:
             messages, now = await look(delivery, ask, cursor, tags)
             if messages and isinstance(messages[0], Reset):
@@ -42,8 +42,8 @@ async def serve_poll(request: web.Request, delivery: Delivery, ask: Ask) -> web.
                 merged += messages  # the cursor moves over what was not asked for, but that is no news
                 messages, cursor = [], now
             left_s = deadline - asyncio.get_running_loop().time()
-            is_over = left_s <= 0 or delivery.tracker.is_draining
-            if messages or is_over or await has_nothing_left(*place, ask.project, ask.cursor, view_of(ask)):
+            is_over = left_s <= 0 or tracker.is_draining
+            if messages or is_over or await has_nothing_left(tracker, journal, ask.project, ask.cursor, view):
                 break
             try:
                 async with asyncio.timeout(left_s):

@@ -7,10 +7,11 @@ from typing import Any
 
 from aiohttp import HttpVersion11, web
 
+from hub.core import strict_json
 from hub.core.errors import BadRequest, EndReason, HubError
 from hub.core.subscription import Subscription
 from hub.transports.ask import Ask, cadence
-from hub.transports.encodings import WS, text, value, ws_frame
+from hub.transports.encodings import WS, text, ws_frame
 from hub.transports.handshake import VERSION, WrongVersion, answer_headers
 from hub.transports.outlet import SocketOutlet, prepare_socket
 from hub.transports.stream import Delivery, end_reason, follow
@@ -196,7 +197,7 @@ class Conversation:
 
 def parse(said: str) -> dict[str, Any]:
     try:
-        request = value(said)
+        request = strict_json.value(said)
     except (ValueError, RecursionError) as exc:
         raise BadRequest("A frame must be one JSON object.") from exc
     if not isinstance(request, dict):

@@ -5,9 +5,9 @@ from typing import Any
 
 from aiohttp import ClientPayloadError, web
 
+from hub.core import strict_json
 from hub.core.errors import BadRequest, TooLarge
 from hub.transports.ask import whole
-from hub.transports.encodings import value as parsed
 
 PAGE_LIMIT = 50
 PAGE_MAX = 500
@@ -20,7 +20,7 @@ async def read_object(request: web.Request, allowed: frozenset[str]) -> dict[str
     """
     try:
         text = (await request.read()).decode()
-        value = parsed(text) if text.strip() else {}
+        value = strict_json.value(text) if text.strip() else {}
     except web.HTTPRequestEntityTooLarge as exc:
         raise TooLarge(f"A body may have at most {request.client_max_size} bytes.") from exc
     except (web.RequestPayloadError, ClientPayloadError) as exc:

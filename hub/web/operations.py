@@ -3,7 +3,7 @@
 from aiohttp import web
 
 import hub as package
-from hub.core.errors import BadRequest
+from hub.core.cursors import number
 from hub.jobs.kinds import KINDS
 from hub.web.bodies import listing, paging
 from hub.web.keys import HUB
@@ -32,9 +32,8 @@ async def readyz(request: web.Request) -> web.Response:
 async def watchers(request: web.Request) -> web.Response:
     """Who watches what, and how well each keeps up; oldest first. `?project=` narrows it."""
     limit, cursor = paging(request)
-    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise BadRequest("That cursor is not one a page of this list gave out.")
-    rows, total = request.app[HUB].tracker.introspect(request.query.get("project"), int(cursor or 0), limit + 1)
+    after = number(cursor) if cursor is not None else 0
+    rows, total = request.app[HUB].tracker.introspect(request.query.get("project"), after, limit + 1)
     return listing(rows[:limit], total, str(rows[limit - 1]["id"]) if len(rows) > limit else None)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.commits.database import HERE, NAME, CommitsTooNew, CommitsUnavailable, Database, load, migrations
+from hub.commits.database import HERE, NAME, SQL, CommitsTooNew, CommitsUnavailable, Database
+from hub.sql import migrations
 
 
 def schema(script: str) -> list[tuple[str, ...]]:
@@ -21,13 +22,14 @@ def schema(script: str) -> list[tuple[str, ...]]:
 
 
 def test_the_schema_is_the_sum_of_its_migrations():
-    assert schema((HERE / "schema.sql").read_text()) == schema("".join(script for _, script in migrations()))
+    migrated = schema("".join(script for _, script in migrations(HERE / "migrations")))
+    assert schema((HERE / "schema.sql").read_text()) == migrated
 
 
 def test_every_query_is_valid_against_the_schema():
     with contextlib.closing(sqlite3.connect(":memory:")) as db:
         db.executescript((HERE / "schema.sql").read_text())
-        for name, statement in load("queries.sql").items():
+        for name, statement in SQL.items():
             named = re.findall(r":([a-z]+)", statement)
             numbered = {int(n) for n in re.findall(r"\?(\d+)", statement)}
             plain = len(re.findall(r"\?(?!\d)", statement))
@@ -37,7 +39,7 @@ def test_every_query_is_valid_against_the_schema():
 
 def test_every_query_is_used():
     source = "".join(path.read_text() for path in HERE.glob("*.py"))
-    unused = {name for name in load("queries.sql") if f'"{name}"' not in source}
+    unused = {name for name in SQL if f'"{name}"' not in source}
     assert unused == {f"{part}_{what}" for part in ("list", "total") for what in LISTS}
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from hub.core.errors import JournalUnavailable
 from hub.core.ports import Batch, Project
-from hub.journal import queries
-from hub.journal.sqlite import SLICE_ROWS, JournalTooNew, SqliteJournal
+from hub.journal.sqlite import HERE, SLICE_ROWS, SQL, JournalTooNew, SqliteJournal
+from hub.sql import migrations
 from tests.conftest import until
 from tests.fakes import event, log_body
 
@@ -27,14 +27,14 @@ def schema(script: str) -> list[tuple[str, ...]]:
 
 
 def test_the_schema_is_the_sum_of_its_migrations() -> None:
-    migrated = schema("".join(script for _, script in queries.migrations()))
-    assert schema((queries.HERE / "schema.sql").read_text()) == migrated
+    migrated = schema("".join(script for _, script in migrations(HERE / "migrations")))
+    assert schema((HERE / "schema.sql").read_text()) == migrated
 
 
 def test_every_query_is_valid_against_the_schema() -> None:
     with contextlib.closing(sqlite3.connect(":memory:")) as db:
-        db.executescript((queries.HERE / "schema.sql").read_text())
-        for name, statement in queries.load().items():
+        db.executescript((HERE / "schema.sql").read_text())
+        for name, statement in SQL.items():
             numbered = {int(n) for n in re.findall(r"\?(\d+)", statement)}
             plain = len(re.findall(r"\?(?!\d)", statement))
             count = max(numbered) if numbered else plain
