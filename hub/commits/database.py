@@ -1,10 +1,11 @@
 """The one SQLite file: opened by the hub's threads and by jobs' processes at once, and brought up to its schema."""
 
 import contextlib
+import errno
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -17,12 +18,19 @@ NAME = "commits.sqlite3"
 BUSY_TIMEOUT_S = 10.0
 """Transactions are batches of some 20 ms, so this is for a disk that hangs."""
 AGAIN_S = 0.01
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class CommitsUnavailable(Unavailable):
     """The hub cannot use its table of commits just now; try again shortly."""
 
     code = "commits_unavailable"
+
+
+class CommitsFull(CommitsUnavailable):
+    """The disk of the hub's data folder is full; free some space and try again."""
+
+    code = "disk_full"
 
 
 class RepositoryForgotten(HubError):
@@ -40,11 +48,18 @@ class CommitsTooNew(HubError):
 class Database:
     """One connection, shared by the threads of a process. A process may have several, and so may others."""
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
-        """Raises CommitsUnavailable, CommitsTooNew."""
-        self.turn = threading.RLock()
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        around: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
+        """Whatever may lock the file is done inside an `around`. Raises CommitsUnavailable, CommitsTooNew."""
+        self._around = around
+        self._turn = threading.RLock()
         """Held for as long as a transaction takes; whoever has it knows that none is under way."""
-        with translated():
+        with translated(), around():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
             self._connection = sqlite3.connect(
@@ -79,13 +94,13 @@ class Database:
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it, or nothing. Keep it short, others wait. Raises CommitsUnavailable."""
-        with self.turn, translated(), sql.transaction(self._connection):
+        with self._turn, translated(), self._around(), sql.transaction(self._connection):
             yield self._connection
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the file for several queries. Raises CommitsUnavailable."""
-        with self.turn, translated():
+        with self._turn, translated(), self._around():
             self._connection.execute("BEGIN")
             try:
                 yield self._connection
@@ -95,7 +110,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of the file. The last to do so, in whatever process, leaves no write-ahead log."""
-        with self.turn:
+        with self._turn, self._around():
             self._connection.close()
 
     def __enter__(self) -> Self:
@@ -109,15 +124,15 @@ class Database:
 def translated() -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as exc:
-        # A job that is paused is stopped wherever it is, in the middle of a transaction, too.
-        why = "a sync that was paused may hold it; resume or cancel that" if "locked" in str(exc) else str(exc)
-        raise CommitsUnavailable(f"The table of commits cannot be used just now: {why}.") from exc
     except sqlite3.IntegrityError as exc:
         if "FOREIGN KEY" in str(exc):
             raise RepositoryForgotten from exc
         raise CommitsUnavailable(f"The table of commits cannot be used just now: {exc}.") from exc
     except sqlite3.Error as exc:
+        if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise CommitsFull from exc
         raise CommitsUnavailable(f"The table of commits cannot be used just now: {exc}.") from exc
     except OSError as exc:
+        if exc.errno in FULL:
+            raise CommitsFull from exc
         raise CommitsUnavailable(f"The table of commits has no place: {exc}.") from exc

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hub.commits.database import CommitsUnavailable, RepositoryForgotten
+from hub.commits.database import FULL, CommitsFull, CommitsUnavailable, RepositoryForgotten
 from hub.commits.git import GitReader
 from hub.commits.libgit2 import Libgit2Reader
 from hub.commits.located import Located, RepositoryBroken, shallow_commits
@@ -73,10 +73,12 @@ def _scan(one: Found, readers: "_Readers", table: CommitTable, pool: ThreadPoolE
         one.has_commits = table.has_commits(one.known.id)
     except RepositoryForgotten as exc:
         one.error, one.is_forgotten = exc.message, True
-    except (RepositoryBroken, OSError, ValueError) as exc:
-        one.error = str(exc) or type(exc).__name__
     except (Stopped, CommitsUnavailable, MemoryError):
         raise
+    except (RepositoryBroken, OSError, ValueError) as exc:
+        if isinstance(exc, OSError) and exc.errno in FULL:  # the hub's disk, and no fault of the repository
+            raise CommitsFull from exc
+        one.error = str(exc) or type(exc).__name__
     except Exception as exc:  # whatever a stranger's commit holds, the other repositories are none the worse
         log.exception("a repository could not be read", extra={"action": "scan_broke", "repository": one.name})
         one.error = f"It cannot be read: {type(exc).__name__}."

@@ -46,10 +46,15 @@ class _Failed(Exception):
 class GitReader:
     """`stop` may be called from any thread: what runs is killed, and every method raises Stopped from then on."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str], *, shallow: Iterable[bytes] = ()) -> None:
-        """`env`: the environment for git; `shallow`: the commits at which the history is cut."""
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], *, shallow: Iterable[bytes] = (), scratch: Path | None = None
+    ) -> None:
+        """`env`: the environment for git; `shallow`: the commits at which the history is cut; `scratch`: a folder for
+        temporary files, None for the system's own.
+        """
         self._folder = folder
         self._env = {**env, **ALONE}
+        self._scratch = scratch
         self._shallow = frozenset(shallow)
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
@@ -167,7 +172,7 @@ class GitReader:
     def _output(self, arguments: Sequence[str], given: Iterable[bytes], block_bytes: int = 0) -> Iterator[bytes]:
         """What git says, block by block. Raises RepositoryBroken with git's own words."""
         # Files instead of pipes: git may say much before it has read all, and nobody need do both at once.
-        with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
+        with tempfile.TemporaryFile(dir=self._scratch) as stdin, tempfile.TemporaryFile(dir=self._scratch) as stderr:
             stdin.writelines(given)
             stdin.seek(0)
             with self._started(arguments, stdin, stderr) as process:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import hub
 from hub.core import strict_json
+from hub.jobs.standstill import Gap
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,9 @@ STDERR_BYTES = 8 * 1024
 """Kept of what a child wrote to stderr: enough for the end of a traceback."""
 LINGER_S = 0.2
 """After the child has ended, what somebody else holds open of its output is read for so long."""
+GAP_WAIT_S = 1.0
+"""A run that is to stand still has this long to end the change it is in; they take some 30 ms."""
+GAP_LOOK_S = 0.005
 PROGRAM = "hub.jobs.child"
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """A child works on strangers' input: of the hub's environment it gets this and no more."""
@@ -61,6 +65,36 @@ class Guard:
         self._process.stdin.close()
 
 
+class Standstill:
+    """A group of processes on its way to be stopped, or stopped. Ends with the hub."""
+
+    def __init__(self, group: int, work: Path) -> None:
+        """`work` is where the run that the group is says when it must not be stopped. Raises OSError."""
+        self._group = group
+        self._guard = Guard(group)
+        self._gap = Gap(work)
+        self._loop = asyncio.get_running_loop()
+        self._looking: asyncio.TimerHandle | None = None
+        self._look(self._loop.time() + GAP_WAIT_S)
+
+    def end(self) -> None:
+        """Have the group go on, if it is there."""
+        if self._looking is not None:
+            self._looking.cancel()
+        self._guard.dismiss()
+        self._gap.give_back()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._group, signal.SIGCONT)
+
+    def _look(self, deadline: float) -> None:
+        if self._gap.take() or self._loop.time() >= deadline:
+            self._looking = None
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._group, signal.SIGSTOP)
+        else:
+            self._looking = self._loop.call_later(GAP_LOOK_S, self._look, deadline)
+
+
 class Child:
     """One `python -m hub.jobs.child`, started and waiting for its task."""
 
@@ -69,7 +103,7 @@ class Child:
         self._process = asyncio.subprocess.Process(transport, protocol, asyncio.get_running_loop())
         self._exited = protocol.exited
         self._gone = False
-        self._guard: Guard | None = None
+        self._standstill: Standstill | None = None
         self._stderr = b""
         self._reader = asyncio.get_running_loop().create_task(self._read_stderr())
         protocol.on_exit = self._end_the_rest
@@ -117,23 +151,25 @@ class Child:
                 raise ValueError(f"a child said {line[:80]!r}")  # noqa: TRY004 - like the decoder's own error
             yield said
 
-    def pause(self) -> None:
-        """Stop the child and everything it started where they are. Raises OSError when that cannot be made safe."""
-        if self._gone or self._guard is not None:
-            return
-        self._guard = Guard(self._process.pid)
-        self._signal(signal.SIGSTOP)
+    def pause(self, work: Path) -> None:
+        """Stop the child, which works in `work`, and everything it started. Raises OSError when it cannot be made safe.
+
+        They stop where they are, but for a change that is `standstill.changing`.
+        """
+        if not self._gone and self._standstill is None:
+            self._standstill = Standstill(self._process.pid, work)
 
     def resume(self) -> None:
         """Let what `pause` has stopped go on."""
-        if self._guard is not None:
-            self._guard.dismiss()
-            self._guard = None
-            self._signal(signal.SIGCONT)
+        if self._standstill is not None:
+            self._standstill.end()
+            self._standstill = None
 
     def kill(self) -> None:
         """End the child and everything it started, now. Later, when its number may be another's, it does nothing."""
-        self._signal(signal.SIGKILL)
+        if not self._gone:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     async def exited(self) -> None:
         await self._exited.wait()
@@ -148,18 +184,11 @@ class Child:
         assert self._process.returncode is not None
         return self._process.returncode
 
-    def _signal(self, number: signal.Signals) -> None:
-        if not self._gone:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
-
     def _end_the_rest(self) -> None:
         """The child has ended: so does what it started, and soon its output, whoever still holds it open."""
         self.kill()
+        self.resume()
         self._gone = True
-        if self._guard is not None:
-            self._guard.dismiss()
-            self._guard = None
         asyncio.get_running_loop().call_later(LINGER_S, self._close_output)
 
     def _close_output(self) -> None:

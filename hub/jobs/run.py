@@ -82,7 +82,7 @@ class Run:
             is_resumed = await asyncio.to_thread(self._open)
             self._child = await take()
             if self.is_held:
-                self._child.pause()
+                self._child.pause(self._workspace.work)
             end = await self._follow(self._child, is_resumed) if self._stopping is None else self._stopped()
         except Exception as exc:
             log.exception("a run broke", extra={"action": "run_broke", "job": self.order.id})
@@ -118,7 +118,7 @@ class Run:
     def pause(self) -> None:
         """Have everything of the run stand still. Raises OSError when that cannot be done."""
         if self._child is not None:
-            self._child.pause()
+            self._child.pause(self._workspace.work)
         self._going.clear()
         self._stopwatch.stop()
         self._stall.stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.commits.database import HERE, NAME, SQL, CommitsTooNew, CommitsUnavailable, Database
+from hub.commits.database import HERE, NAME, SQL, CommitsFull, CommitsTooNew, CommitsUnavailable, Database
 from hub.sql import migrations
 
 
@@ -136,9 +136,20 @@ def test_a_place_that_cannot_be_used_is_told(tmp_path: Path):
         Database(tmp_path / "file" / NAME)
 
 
+def test_a_full_disk_is_told_as_such_and_what_was_stored_stays(tmp_path: Path):
+    with Database(tmp_path / NAME) as database:
+        with database.writing() as db:
+            db.execute("INSERT INTO repositories (folder) VALUES ('/a')")
+            db.execute(f"PRAGMA max_page_count={db.execute('PRAGMA page_count').fetchone()[0]}")
+        with pytest.raises(CommitsFull), database.writing() as db:
+            db.executemany("INSERT INTO repositories (folder) VALUES (?)", [(f"/{n}",) for n in range(10_000)])
+        with database.reading() as db:
+            assert db.execute("SELECT folder FROM repositories").fetchall() == [("/a",)]
+
+
 def test_who_cannot_write_is_told_so(tmp_path: Path):
     with Database(tmp_path / NAME) as one, Database(tmp_path / NAME, busy_timeout_s=0.05) as other, one.writing():
-        with pytest.raises(CommitsUnavailable, match="resume or cancel"), other.writing():
+        with pytest.raises(CommitsUnavailable, match="locked"), other.writing():
             pass
         with other.reading() as db:
             assert db.execute("SELECT count(*) FROM repositories").fetchone() == (0,)

@@ -11,6 +11,7 @@ from typing import Any
 
 from hub.core.events import Stage
 from hub.jobs.base import Accepted, Cancelled, JobFailed, Kind, Report, Task
+from hub.jobs.standstill import changing
 
 LASTING_S = 40.0
 """Seconds that something lasts which is never meant to end by itself."""
@@ -46,6 +47,19 @@ def ticks(task: Task, report: Report) -> Mapping[str, Any]:
             file.write("x")
         report.progress(tick + 1, 100_000, "ticks")
         time.sleep(0.01)
+    return {}
+
+
+def changer(task: Task, report: Report) -> Mapping[str, Any]:
+    """Changes a file in its home all the time: it says `half` within each change, and `whole` for an instant after."""
+    report.stage("one")
+    file = task.workspace.home / "state"
+    for change in range(10**9):
+        with changing(task.workspace.work):
+            file.write_text("half")
+            time.sleep(task.params.get("lasts_s", 0.03))
+            file.write_text("whole")
+        report.progress(change + 1)
     return {}
 
 
@@ -164,7 +178,8 @@ def _kind(run, **options) -> Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        _kind(steps, spans=True), _kind(ticks, stall_s=20), _kind(keeper, keeps_work=True), _kind(silent, stall_s=1.5),
-        _kind(same, stall_s=1.5), *(_kind(run) for run in (deaf, spin, locker, breeder, messy, writer)),
+        _kind(steps, spans=True), _kind(ticks, stall_s=20), _kind(keeper, keeps_work=True), _kind(changer),
+        _kind(silent, stall_s=1.5), _kind(same, stall_s=1.5),
+        *(_kind(run) for run in (deaf, spin, locker, breeder, messy, writer)),
     )
 }  # fmt: skip

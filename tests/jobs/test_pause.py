@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -54,6 +55,39 @@ async def test_a_paused_job_and_all_it_started_stand_still_and_go_on(works: Shop
     assert state.held_at is None
     assert state.held_ms >= STILL_S * 900
     assert state.stages[0].held_ms == state.held_ms
+
+
+async def test_a_run_is_not_stopped_in_the_middle_of_a_change(works: Shop) -> None:
+    job = await works.submit("changer")
+    for _ in range(5):
+        await until(lambda: works.states[job].state is State.RUNNING and works.states[job].progress)
+        await works.engine.pause(job)
+        await until(functools.partial(is_stopped, await works.pid(job)))
+        assert (works.engine.home("p") / "state").read_text() == "whole"
+        await works.engine.resume(job)
+    before = works.states[job].seq
+    await until(lambda: works.states[job].seq > before + 3)
+
+
+async def test_a_change_that_does_not_end_is_stopped_all_the_same(works: Shop) -> None:
+    job = await works.submit("changer", lasts_s=20)
+    await until((works.engine.home("p") / "state").exists)
+    await works.engine.pause(job)
+    await until(functools.partial(is_stopped, await works.pid(job)))
+
+
+async def test_a_pause_that_is_taken_back_at_once_stops_nothing(works: Shop) -> None:
+    job = await works.submit("changer", lasts_s=0.3)
+    await until((works.engine.home("p") / "state").exists)
+    for _ in range(10):
+        await works.engine.pause(job)
+        await works.engine.resume(job)
+    before = works.states[job].seq
+    await until(lambda: works.states[job].seq > before + 3)
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
 
 
 async def test_a_pause_is_no_time_at_work_for_rate_and_estimate(works: Shop) -> None:

@@ -1,6 +1,7 @@
 """Commits, links, sessions and sync, as a client of the API sees them."""
 
 import asyncio
+import functools
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from hub.commits.database import NAME, Database
+from hub.commits.database import BUSY_TIMEOUT_S, NAME, Database
 from hub.commits.sessions import SessionTable, Told
 from hub.core.errors import JournalUnavailable
 from hub.jobs.base import ALL
 from hub.web.commits import counts, start_sync, take_turn
 from tests.commits.histories import START, Change, fill, git, init, line
+from tests.conftest import until
 from tests.hubs import Running, running
 from tests.jobs.conftest import needs
 
@@ -275,6 +277,32 @@ async def test_the_lists_answer_while_a_sync_writes(hub: Running, tmp_path: Path
         await asyncio.sleep(0)
     assert totals == sorted(totals)
     assert (await counts(hub.hub, "r")).commits == 20_000
+
+
+async def test_a_paused_sync_keeps_nobody_from_the_table(hub: Running, tmp_path: Path):
+    await project(hub, fill(init(tmp_path / "r"), line(20_000)))
+    job, seen, pauses = (await start_sync(hub.hub, {})).id, 0, 0
+    while await until(functools.partial(scanned, hub, job, seen)) == "on":
+        seen = hub.hub.ledger.job(job).seq
+        if (await hub.call("POST", f"{API}/jobs/{job}/pause"))[0] != 202:  # it is ending
+            break
+        pauses += 1  # in the middle of a batch, as often as not
+        began = asyncio.get_running_loop().time()
+        status, body = await tell(hub, session(f"s{pauses}", 0, 10, project="r"))
+        assert status == 201, body
+        assert asyncio.get_running_loop().time() - began < BUSY_TIMEOUT_S / 2
+        await hub.call("POST", f"{API}/jobs/{job}/resume")
+    assert (await ended(hub, job))["state"] == "succeeded"
+    assert pauses > 2
+    assert (await counts(hub.hub, "r")).commits == 20_000
+
+
+def scanned(hub: Running, job: str, seen: int) -> str | None:
+    """`on` once it has said more than `seen`."""
+    state = hub.hub.ledger.job(job)
+    if state is None:
+        return "over"
+    return "on" if state.seq > seen and state.progress and state.progress.detail.get("commitsFound") else None
 
 
 async def test_the_schedule_syncs_by_itself_and_says_that_nobody_asked(tmp_path: Path):

@@ -1,6 +1,7 @@
 """sync: bring the table of commits up to date with the repositories, and link commits to sessions of work."""
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from hub.commits.sessions import SessionElsewhere, SessionTable
 from hub.commits.table import CommitTable
 from hub.core.errors import BadParams, BadRequest, UrlRefused
 from hub.core.events import Stage
-from hub.jobs import gate
+from hub.jobs import gate, standstill
 from hub.jobs.base import ALL, Accepted, JobFailed, Kind, Place, Report, Rules, Target, Task
 from hub.jobs.git import command, landing
 from hub.jobs.git.environment import environment
@@ -77,7 +78,8 @@ def run(task: Task, report: Report) -> Mapping[str, Any]:
     report.stage("scanning")
     counters = Counters()
     report.progress(0, None, "repositories", "Looking for repositories", counters.wire())
-    with Database(task.workspace.home.parents[1] / NAME) as database:
+    around = functools.partial(standstill.changing, task.workspace.work)
+    with Database(task.workspace.home.parents[1] / NAME, around=around) as database:
         found, broken = _located(task, report)
         counters.totalRepos = len(found) + len(broken)
         counters.reposProcessed = len(broken)
@@ -158,8 +160,9 @@ def _tell_broken(name: str, message: str, broken: list[dict[str, str]], report: 
 
 def _scan_all(found: Sequence[Found], task: Task, database: Database, report: Report, counters: Counters) -> None:
     before = counters.reposProcessed
-    with environment(None, task.workspace.work) as env:
-        scans = fleet.scan_all(found, CommitTable(database), _reading(task.params.get("engine", "auto"), env))
+    work = task.workspace.work
+    with environment(None, work) as env:
+        scans = fleet.scan_all(found, CommitTable(database), _reading(task.params.get("engine", "auto"), env, work))
         with contextlib.closing(scans):
             for _ in scans:
                 counters.reposProcessed = before + sum(one.is_done for one in found)
@@ -168,12 +171,12 @@ def _scan_all(found: Sequence[Found], task: Task, database: Database, report: Re
                 _tell_scan(found, report, counters)
 
 
-def _reading(engine: str, env: Mapping[str, str]) -> fleet.OpenReader:
+def _reading(engine: str, env: Mapping[str, str], scratch: Path) -> fleet.OpenReader:
     if engine == "git" and command.version() is None:
         raise JobFailed("protocol", "git is not installed on the hub's machine.", hint="Leave the engine to auto.")
     if engine == "libgit2" or command.version() is None:
         return lambda folder, shallow: Libgit2Reader(folder, shallow=shallow)
-    return lambda folder, shallow: GitReader(folder, env, shallow=shallow)
+    return lambda folder, shallow: GitReader(folder, env, shallow=shallow, scratch=scratch)
 
 
 def _tell_scan(found: Sequence[Found], report: Report, counters: Counters) -> None:
