@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {  # layer: its layers, its t
     "transports": ({"core"}, {"aiohttp", "multidict"}),
     "surfaces": ({"core", "transports"}, {"aiohttp"}),
     "commits": ({"core", "sql"}, {"pygit2"}),
-    "index": ({"core"}, {"numpy", "pygit2", "tree_sitter", *GRAMMARS}),
+    "index": ({"core"}, {"numpy", "pathspec", "pygit2", "tree_sitter", *GRAMMARS}),
     "jobs": ({"core", "commits", "index"}, {"pygit2"}),
     "client": ({"core"}, {"aiohttp"}),
     "terminal": ({"core"}, set()),

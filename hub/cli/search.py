@@ -58,7 +58,9 @@ def search(options: argparse.Namespace) -> int:
 
 async def _searched(options: argparse.Namespace) -> int:
     found, left = 0, max(1, options.limit)
-    page: Mapping[str, Any] = {}
+    page: dict[str, Any] = {}
+    skipped: list[Mapping[str, str]] = []
+    changed = 0
     paint = _style()
     async with SearchingHub(options.hub) as hub:
         query = list(parameters(options))
@@ -69,8 +71,10 @@ async def _searched(options: argparse.Namespace) -> int:
                 print(json.dumps(item) if options.json else "\n".join(lines(item, paint)))
             sys.stdout.flush()
             found, left = found + len(page["items"]), left - len(page["items"])
+            skipped, changed = [*skipped, *page.get("skipped", ())], changed + page["changed"]
             if "next" not in page or (not page["items"] and not page["complete"]):
                 break
+    page |= {"skipped": skipped, "changed": changed}
     for note in notes(page, found, is_cut=left <= 0 and "next" in page):
         sys.stderr.write(f"{note}\n")
     return codes.SUCCEEDED if found else NOTHING_FOUND
@@ -138,6 +142,10 @@ def notes(page: Mapping[str, Any], found: int, *, is_cut: bool) -> Iterator[str]
         yield f"The index is still being built: {coverage['indexed']:,} of {coverage['of']:,} files were searched."
     for problem in page.get("problems", ()):
         yield clean(f"{problem['project']} was not searched: {problem['message']}")
+    for file in page.get("skipped", ()):
+        yield clean(f"{file['project']}:{file['path']} was not searched: it alone takes longer than a search may.")
+    if changed := page.get("changed", 0):
+        yield f"Changed since they were indexed: {changed:,} of the files looked at. Their symbols are those of before."
     if not page["complete"]:
         yield "The time was up before everything was searched; narrow it with --path, --lang or a longer query."
     if is_cut:

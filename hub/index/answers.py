@@ -1,5 +1,6 @@
 """What every way of searching has: the answer under way, the projects it is about, and who goes first."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from hub.core.errors import HubError
 from hub.index import globs
-from hub.index.found_symbols import Definition
 from hub.index.requests import Cursor, Place, Query
 from hub.index.shelf import Volume
 
@@ -37,16 +37,23 @@ class Answer:
     """Is there, or may there be, a next page?"""
     indexed: int = 0
     of: int = 0
+    changed: int = 0
+    """Files among those looked at that are not any more as they were indexed: their text is as it is now, and their
+    symbols are as they were."""
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    """Files that took all the time there is by themselves; the next page passes over them."""
     problems: list[dict[str, str]] = field(default_factory=list)
     """Projects that could not be searched, and why."""
 
     def to_wire(self) -> dict[str, Any]:
         wire: dict[str, Any] = {
             "items": self.items, "total": self.total, "total_exact": self.exact, "complete": self.complete,
-            "narrowed": self.narrowed, "coverage": {"indexed": self.indexed, "of": self.of},
+            "narrowed": self.narrowed, "coverage": {"indexed": self.indexed, "of": self.of}, "changed": self.changed,
         }  # fmt: skip
         if self.goes_on and self.last is not None:
             wire["next"] = self.last.text()
+        if self.skipped:
+            wire["skipped"] = self.skipped
         if self.problems:
             wire["problems"] = self.problems
         return wire
@@ -60,8 +67,10 @@ class Opened:
     """Among all that are searched, as cursors count."""
     volume: Volume
     database: sqlite3.Connection
-    definitions: dict[int, list[Definition]] = field(default_factory=dict)
-    """By document, those whose names match."""
+    is_broken: bool = False
+    """Its index could not be read to the end, which `problems` tell."""
+    is_reopened: bool = False
+    """Its source was opened again for this search, since something was not there."""
 
 
 Hits = Iterator[tuple[int, Opened, str, Any]]
@@ -72,6 +81,16 @@ def tell_problem(answer: Answer, place: Place, exc: Exception) -> None:
     code, message = (exc.narrow_code, exc.message) if isinstance(exc, HubError) else ("index_broken", str(exc))
     if not any(problem["project"] == place.id for problem in answer.problems):
         answer.problems.append({"project": place.id, "code": code, "message": message})
+
+
+@contextlib.contextmanager
+def guarded(answer: Answer, one: Opened) -> Iterator[None]:
+    """Should the project's index turn out to be broken: tell so, and go on with the others."""
+    try:
+        yield
+    except (HubError, sqlite3.Error) as exc:
+        tell_problem(answer, one.volume.place, exc)
+        one.is_broken = True
 
 
 def is_past(query: Query, tier: int, one: Opened) -> bool:

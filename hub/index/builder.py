@@ -4,22 +4,25 @@ Every batch is committed, and what a batch was about is no longer waiting; so a 
 is gone on with by the next.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hub.index import segments
 from hub.index.analysis import INDEXED, Analysis, Document, Wanted
-from hub.index.guards import SYMBOLS_ONLY
+from hub.index.guards import READ_AGAIN, SYMBOLS_ONLY
 from hub.index.pool import Batch, Pool
-from hub.index.settling import settle
-from hub.index.source import FolderSource, Listing, Source, open_source
+from hub.index.settling import note, settle
+from hub.index.source import Listing, Source, open_source
 from hub.index.store import Store
 from hub.index.watch import Watch
 
 STAGES = ("collecting", "parsing", "indexing", "optimizing")
-BATCH_BYTES = 8 * 1024 * 1024
-BATCH_FILES = 2000
+LEAST_BATCH, MOST_BATCH = 2 * 1024 * 1024, 32 * 1024 * 1024
+"""Bytes. A batch becomes a segment; a tenth of the text each are few enough to need no merging afterwards, and what a
+killed run has to do again are some seconds' work."""
+BATCH_FILES = 10_000
 _FILE_COST_BYTES = 500
 """What opening a file costs, as if it had so many bytes more."""
 _SPARE_PAGES = 0.2
@@ -53,20 +56,30 @@ def build(path: Path, folder: Path, watch: Watch, *, force: bool = False, worker
     source = open_source(folder)
     with Store.open(path, anew=force) as store:
         listing = source.listing(watch.check)
-        is_fresh = store.meta("fingerprint") == listing.fingerprint and store.meta("complete") == 1
+        is_fresh = _is_fresh(store, listing)
         parsed = 0
         if not is_fresh:
-            settle(store, listing, isinstance(source, FolderSource), folder, watch)
+            settle(store, listing, source, folder, watch)
             parsed = _parse(store, source, folder, workers, watch)
             watch.stage("indexing")
             segments.merge(store, watch)
         watch.stage("optimizing")
         if not is_fresh:
             _optimize(store, watch)
-            with store.change():
-                store.set_meta("complete", 1)
+        note(store, listing, source, folder, is_complete=True)
         store.check()
-        return _summary(store, is_fresh, listing, parsed)
+        summary = _summary(store, is_fresh and not store.is_beside, listing, parsed)
+        store.publish(watch.check)
+        return summary
+
+
+def _is_fresh(store: Store, listing: Listing) -> bool:
+    """Is everything that is there known? What could not be read may be readable by now."""
+    if store.meta("fingerprint") != listing.fingerprint or store.meta("complete") != 1:
+        return False
+    again = ",".join(f"'{reason}'" for reason in READ_AGAIN)
+    row = store.database.execute(f"SELECT 1 FROM docs WHERE reason IN ({again}) LIMIT 1")  # noqa: S608 - ours
+    return row.fetchone() is None
 
 
 def _parse(store: Store, source: Source, folder: Path, workers: int | None, watch: Watch) -> int:
@@ -124,12 +137,13 @@ def _waiting(store: Store, source: Source, check: Callable[[], None]) -> Iterato
 def _batches(waiting: Sequence[Wanted]) -> Iterator[Batch]:
     """About equal work each; the last ones are smaller, so that all workers end at the same time."""
     left = sum(one.bytes + _FILE_COST_BYTES for one in waiting)
+    most = min(MOST_BATCH, left / 10)
     batch: list[Wanted] = []
     size = 0
     for one in waiting:
         batch.append(one)
         size += one.bytes + _FILE_COST_BYTES
-        if size >= min(BATCH_BYTES, max(left / 4, BATCH_BYTES / 4)) or len(batch) == BATCH_FILES:
+        if size >= max(LEAST_BATCH, min(most, left / 4)) or len(batch) == BATCH_FILES:
             yield batch
             left -= size
             batch, size = [], 0
@@ -137,20 +151,19 @@ def _batches(waiting: Sequence[Wanted]) -> Iterator[Batch]:
         yield batch
 
 
-class _Names:
+class _Names(dict[str, int]):
     """The numbers of names, given out as they come."""
 
     def __init__(self, store: Store) -> None:
-        self._numbers = {name: number for number, name in store.database.execute("SELECT id, name FROM names")}
-        self._next = max(self._numbers.values(), default=0) + 1
+        super().__init__((name, number) for number, name in store.database.execute("SELECT id, name FROM names"))
+        self[""] = 0
+        self._next = max(self.values()) + 1
         self._new: list[tuple[int, str]] = []
 
-    def number(self, name: str) -> int:
-        number = self._numbers.get(name)
-        if number is None:
-            number = self._numbers[name] = self._next
-            self._next += 1
-            self._new.append((number, name))
+    def __missing__(self, name: str) -> int:
+        number = self[name] = self._next
+        self._next += 1
+        self._new.append((number, name))
         return number
 
     def take_new(self) -> list[tuple[int, str]]:
@@ -166,12 +179,12 @@ def _keep(store: Store, analysis: Analysis, names: _Names) -> None:
             [(one.state, one.lang, one.encoding, one.bytes, one.reason, one.detail, one.doc) for one in documents],
         )
         symbols = [
-            (names.number(name), one.doc, place, kind, line, end_line, names.number(parent) if parent else 0)
+            (one.doc, place, names[name], kind, line, end_line, names[parent])
             for one in documents
             for place, (name, kind, line, end_line, parent) in enumerate(one.symbols)
         ]
-        database.executemany("INSERT OR REPLACE INTO names VALUES (?, ?)", names.take_new())
-        database.executemany("INSERT OR REPLACE INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?)", sorted(symbols))
+        database.executemany("INSERT INTO names VALUES (?, ?)", names.take_new())
+        database.executemany("INSERT OR REPLACE INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?)", symbols)
         indexed = [one.doc for one in documents if one.state == INDEXED]
         if indexed and analysis.buckets:
             segments.add(database, analysis.low, max(indexed), len(indexed), analysis.buckets)
@@ -185,7 +198,10 @@ def _optimize(store: Store, watch: Watch) -> None:
     unused = database.execute("PRAGMA freelist_count").fetchone()[0]
     if unused > _SPARE_PAGES * pages:
         watch.check()
-        database.execute("VACUUM")
+        try:
+            database.execute("VACUUM")
+        except sqlite3.OperationalError as exc:  # it takes as much room again; the index is whole without it
+            watch.log(f"The index keeps room that it does not need: {exc}", "warning")
     watch.check()
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.index import segments
+from hub.index.errors import IndexBroken
 from hub.index.plans import All
 from hub.index.postings import BUCKETS, Bucket, bucket_of, low_of
 from hub.index.segments import Segment
@@ -17,11 +18,16 @@ Mask = NDArray[np.bool_]
 
 
 def documents(database: sqlite3.Connection, plan: All, next_doc: int) -> Mask:
-    """By number of document: may it match?"""
+    """By number of document: may it match? Raises IndexBroken, sqlite3.DatabaseError."""
+    if plan.is_everything:  # also what is too short to hold a trigram, and so may be in no segment
+        return np.ones(next_doc + 1, bool)
     found = np.zeros(next_doc + 1, bool)
-    for segment in segments.all_of(database):
-        lookup = _Lookup(database, segment)
-        found[segment.low : segment.high + 1] |= lookup.all_of(plan)
+    try:
+        for segment in segments.all_of(database):
+            lookup = _Lookup(database, segment)
+            found[segment.low : segment.high + 1] |= lookup.all_of(plan)
+    except (ValueError, IndexError) as exc:  # what numpy makes of lists that are none
+        raise IndexBroken from exc
     return found
 
 

@@ -15,6 +15,12 @@ class IndexBroken(HubError):
     code = "index_broken"
 
 
+class IndexUnreadable(Unavailable):
+    """The index cannot be read just now; try again in a moment."""
+
+    code = "index_unreadable"
+
+
 class IndexGone(HubError):
     """The index was removed while it was being written."""
 

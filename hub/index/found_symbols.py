@@ -28,6 +28,8 @@ class Definition:
     line: int
     end_line: int
     parent: str
+    place: int
+    """Among the symbols of its document."""
 
     def to_wire(self) -> dict[str, Any]:
         return {
@@ -36,22 +38,37 @@ class Definition:
         }  # fmt: skip
 
 
-def by_document(
-    database: sqlite3.Connection, volume: Volume, pattern: Pattern, docs: "NDArray[np.int64] | None"
-) -> dict[int, list[Definition]]:
-    """Matching definitions of each document: of `docs` where given, else of all that have any, the best names first."""
-    found: dict[int, list[Definition]] = {}
-    if docs is not None:
-        rows: Iterator[Any] = _rows(database, "s.doc", docs.tolist())
-        rows = (row for row in rows if pattern.in_name(row[1]) is not None)
-    else:
-        names = [number for rank in ranked(database, volume, pattern) for number in rank]
-        rows = _rows(database, "s.name", names[:_MOST_NAMES])
-    for (doc, *definition), _ in zip(rows, range(_MOST_DEFINITIONS), strict=False):
-        found.setdefault(doc, []).append(_definition(definition))
-    for definitions in found.values():
-        definitions.sort(key=lambda one: (not pattern.is_whole(one.name), one.line))
-    return found
+def defining(
+    database: sqlite3.Connection, volume: Volume, pattern: Pattern, docs: "Sequence[int] | None"
+) -> tuple[list[int], list[int]]:
+    """Documents that define what is looked for, and those that define something with it in its name.
+
+    Of `docs` where given, else of all. Read from the index of names alone, which knows nothing more.
+    """
+    if docs is None:
+        ranks = ranked(database, volume, pattern)
+        exact, partly = ranks[0], [number for rank in ranks[1:] for number in rank]
+        return _documents(database, exact), _documents(database, partly[: max(0, _MOST_NAMES - len(exact))])
+    whole, parts = dict[int, None](), dict[int, None]()
+    known: dict[int, tuple[bool, bool]] = {}
+    for number, doc in _by_keys(database, "SELECT name, doc FROM symbols WHERE doc IN ({})", docs):
+        if number not in known:
+            name = volume.name(database, number)
+            known[number] = pattern.is_whole(name), pattern.in_name(name) is not None
+        if known[number][1]:
+            (whole if known[number][0] else parts)[doc] = None
+    return list(whole), list(parts)
+
+
+def _documents(database: sqlite3.Connection, names: Sequence[int]) -> list[int]:
+    rows = _by_keys(database, "SELECT doc FROM symbols WHERE name IN ({})", names)
+    return list(dict.fromkeys(doc for (doc,), _ in zip(rows, range(_MOST_DEFINITIONS), strict=False)))
+
+
+def within(database: sqlite3.Connection, doc: int, pattern: Pattern) -> list[Definition]:
+    """The matching definitions of a document, the best names first."""
+    found = [_definition(row[1:]) for row in _rows(database, "s.doc", [doc]) if pattern.in_name(row[1]) is not None]
+    return sorted(found, key=lambda one: (not pattern.is_whole(one.name), one.line))
 
 
 def ranked(database: sqlite3.Connection, volume: Volume, pattern: Pattern) -> list[list[int]]:
@@ -95,30 +112,32 @@ def _rank(name: str, span: tuple[int, int]) -> int:
 def in_order(
     database: sqlite3.Connection, volume: Volume, names: Sequence[int], wanted: "NDArray[np.bool_]"
 ) -> Iterator[tuple[str, int, Definition]]:
-    """Definitions of these names in the wanted files, each with a key that grows: by name, path and line."""
+    """Definitions of these names in the wanted files, each with a key that grows: by name, path, line and place."""
     for number in names:
-        rows = sorted(
-            (volume.paths[file], row[3], row[4], file, row)
-            for row in _rows(database, "s.name", [number])
-            for file in volume.files_of.get(row[0], ())
-            if wanted[file]
-        )
-        for path, line, _, file, row in rows:
-            definition = _definition(row[1:])
-            yield f"{len(definition.name):04}{definition.name}\n{path}\n{line:09}", file, definition
+        found = []
+        for doc, *row in _rows(database, "s.name", [number]):
+            one = _definition(row)
+            begin, end = f"{len(one.name):04}{one.name}\n", f"\n{one.line:09}\n{one.place:09}"
+            files = (file for file in volume.files_of.get(doc, ()) if wanted[file])
+            found += [(f"{begin}{volume.paths[file]}{end}", file, one) for file in files]
+        yield from sorted(found, key=lambda item: item[0])
 
 
 def _rows(database: sqlite3.Connection, column: str, keys: Sequence[int]) -> Iterator[Any]:
+    statement = (  # the column is ours
+        "SELECT s.doc, n.name, s.kind, s.line, s.end_line, p.name, s.place FROM symbols s"  # noqa: S608
+        f" JOIN names n ON n.id = s.name LEFT JOIN names p ON p.id = s.parent WHERE {column} IN ({{}})"
+    )
+    return _by_keys(database, statement, keys)
+
+
+def _by_keys(database: sqlite3.Connection, statement: str, keys: Sequence[int]) -> Iterator[Any]:
+    """The rows of a statement with `{}` for the keys, of which it takes some at a time."""
     for at in range(0, len(keys), _AT_ONCE):
         part = keys[at : at + _AT_ONCE]
-        marks = ",".join("?" * len(part))
-        yield from database.execute(
-            "SELECT s.doc, n.name, s.kind, s.line, s.end_line, p.name FROM symbols s JOIN names n ON n.id = s.name"  # noqa: S608 - the column is ours
-            f" LEFT JOIN names p ON p.id = s.parent WHERE {column} IN ({marks})",
-            part,
-        )
+        yield from database.execute(statement.format(",".join("?" * len(part))), part)
 
 
 def _definition(row: Sequence[Any]) -> Definition:
-    name, kind, line, end_line, parent = row
-    return Definition(name, KINDS[kind], line, end_line, parent or "")
+    name, kind, line, end_line, parent, place = row
+    return Definition(name, KINDS[kind], line, end_line, parent or "", place)

@@ -14,17 +14,21 @@ REASONS: Mapping[str, str] = {
     "too_large": "It is larger than 2 MiB.",
     "undecodable": "It is text in no encoding that the index knows.",
     "generated": "A program wrote it: minified, a lock file, or marked as generated.",
+    "ignored": "A .gitignore file of the folder names it.",
     "symlink": "It is a symbolic link; links are never followed.",
     "submodule": "It is another repository, bound in by its commit.",
     "special": "It is no ordinary file.",
     "too_deep": "It lies more than 256 folders deep.",
     "unreadable": "It could not be read.",
+    "crashing": "Whatever reads it crashes.",
     "changed": "It changed while it was read; the next run takes it.",
     "parser_timeout": "Its parser took too long: its text is indexed, its symbols are not.",
     "parser_crashed": "Its parser crashed: its text is indexed, its symbols are not.",
 }
 """The last two leave out a file's symbols only."""
 SYMBOLS_ONLY = frozenset({"parser_timeout", "parser_crashed"})
+READ_AGAIN = ("unreadable", "changed")
+"""Looked at again in the next run, though nothing says that anything is another."""
 
 _LOCK_FILES = frozenset(
     {

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hub.index import found_symbols
-from hub.index.answers import Answer, Hits, Opened, begins, file_item, filtered, is_past, path_key
+from hub.index.answers import Answer, Hits, Opened, begins, file_item, filtered, guarded, is_past, path_key
 from hub.index.found_symbols import Definition
 from hub.index.patterns import Pattern
 from hub.index.requests import Query
@@ -15,16 +15,20 @@ from hub.index.requests import Query
 
 def symbol_hits(answer: Answer, opened: Sequence[Opened], pattern: Pattern, query: Query) -> Hits:
     """Definitions by name: the whole name, how it begins, how a word in it does, any part."""
-    ranked = [(one, found_symbols.ranked(one.database, one.volume, pattern)) for one in opened]
+    ranked: list[tuple[Opened, list[list[int]]]] = []
+    for one in opened:
+        with guarded(answer, one):
+            ranked.append((one, found_symbols.ranked(one.database, one.volume, pattern)))
     for rank in range(found_symbols.RANKS):
         for one, names in ranked:
-            if is_past(query, rank, one) or not names[rank]:
+            if is_past(query, rank, one) or not names[rank] or one.is_broken:
                 continue
             after = begins(query, rank, one)
             mask = filtered(one.volume, query)
-            for key, file, definition in found_symbols.in_order(one.database, one.volume, names[rank], mask):
-                if after is None or key > after:
-                    yield rank, one, key, _SymbolItem(one, file, definition, pattern)
+            with guarded(answer, one):
+                for key, file, definition in found_symbols.in_order(one.database, one.volume, names[rank], mask):
+                    if after is None or key > after:
+                        yield rank, one, key, _SymbolItem(one, file, definition, pattern)
 
 
 @dataclass(slots=True)
@@ -38,7 +42,7 @@ class _SymbolItem:
         item = file_item(self.one, self.file)
         mark = self.pattern.in_name(self.definition.name)
         return item | self.definition.to_wire() | {
-            "id": f"{item['id']}:{self.definition.line}:{self.definition.name}",
+            "id": f"{item['id']}:{self.definition.line}:{self.definition.name}:{self.definition.place}",
             "type": "symbol",
             "marks": [list(mark)] if mark else [],
         }  # fmt: skip

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hub.index import plans
+from hub.index import line_breaks, plans
 from hub.index.errors import BadQuery
-from hub.index.plans import parser, sre
+from hub.index.plans import parser
 
 LONGEST = 1000
 """Characters of a query."""
@@ -15,6 +15,10 @@ MOST_MARKS = 50
 """Of one line."""
 MOST_COUNTED = 100_000
 """Matching lines of one file."""
+
+_SPANNING = "The query wants a line break; a match never spans lines."
+_GLOBAL_FLAGS = re.compile(r"(?:\(\?[aiLmsux]+\))*")
+"""They may only stand at the front of a regex."""
 
 Span = tuple[int, int]
 
@@ -48,7 +52,7 @@ class Pattern:
         if any(0xD800 <= ord(char) < 0xE000 for char in query):
             raise BadQuery("The query holds characters that are no Unicode.")
         if not is_regex and "\n" in query:
-            raise BadQuery("The query holds a line break; a match never spans lines.")
+            raise BadQuery(_SPANNING)
         self.query = query
         self.is_regex = is_regex
         self.ignore_case = ignore_case
@@ -56,11 +60,18 @@ class Pattern:
         source = query if is_regex else re.escape(query)
         try:
             self.plan = plans.regex(query, flags) if is_regex else plans.literal(query, ignore_case=ignore_case)
-            self._compiled = re.compile(rf"(?<!\w)(?:{source})(?!\w)" if word else source, flags)
-            self._sees_lines = is_regex and _may_see_other_lines(parser.parse(query, int(flags)))
+            self._compiled = re.compile(source, flags)
+            if word:
+                self._compiled = re.compile(_as_word(source, is_verbose=bool(self._compiled.flags & re.VERBOSE)), flags)
+            tree = parser.parse(source, int(flags))
+            self._sees_lines = line_breaks.may_be_seen(tree)
         except (re.error, RecursionError, OverflowError) as exc:
             raise BadQuery(f"The regex cannot be understood: {exc}.") from exc
-        self._needle = None if is_regex or ignore_case or word else query.encode()
+        if line_breaks.are_needed(tree):
+            raise BadQuery(_SPANNING)
+        # U+FFFD stands for bytes that are no UTF-8, so it is found in the decoded text only.
+        is_in_bytes = not (is_regex or ignore_case or word or "\ufffd" in query)
+        self._needle = query.encode() if is_in_bytes else None
 
     def in_name(self, name: str) -> Span | None:
         found = self._compiled.search(name)
@@ -120,6 +131,14 @@ class Pattern:
         return Found(count, tuple(lines))
 
 
+def _as_word(source: str, *, is_verbose: bool) -> str:
+    """The regex with nothing of a word on either side of its matches."""
+    flags = _GLOBAL_FLAGS.match(source)
+    lead = flags[0] if flags else ""
+    end = "\n" if is_verbose else ""  # or a comment would hide the bracket
+    return rf"{lead}(?<!\w)(?:{source[len(lead) :]}{end})(?!\w)"
+
+
 def _gathered(text: "str | bytes", spans: Iterator[Span], most: int) -> Found:
     """Spans, in order and none over a line's end, as lines."""
     newline: Any = "\n" if isinstance(text, str) else b"\n"
@@ -162,43 +181,3 @@ def _in_characters(line: bytes, spans: Iterable[Span]) -> Iterator[Span]:
         else:
             before = len(line[:start].decode(errors="replace"))
             yield before, before + len(line[start:stop].decode(errors="replace"))
-
-
-def _may_see_other_lines(items: Any) -> bool:
-    """Can a match hold a line break, or look beyond the line? Then the text is tried line by line."""
-    for operation, argument in items:
-        if operation in {sre.NOT_LITERAL, sre.ASSERT, sre.ASSERT_NOT, sre.GROUPREF_EXISTS, sre.ANY_ALL}:
-            return True
-        if operation is sre.ANY and items.state.flags & re.DOTALL:
-            return True
-        if operation is sre.LITERAL and argument == 10:
-            return True
-        if operation is sre.AT and argument in {sre.AT_BEGINNING_STRING, sre.AT_END_STRING}:
-            return True
-        if operation is sre.IN and _class_holds_newline(argument):
-            return True
-        if operation is sre.BRANCH and any(_may_see_other_lines(branch) for branch in argument[1]):
-            return True
-        if operation is sre.SUBPATTERN and (argument[1] & re.DOTALL or _may_see_other_lines(argument[3])):
-            return True
-        if operation is sre.ATOMIC_GROUP and _may_see_other_lines(argument):
-            return True
-        repeats = {sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT}
-        if operation in repeats and _may_see_other_lines(argument[2]):
-            return True
-    return False
-
-
-def _class_holds_newline(items: Iterable[tuple[Any, Any]]) -> bool:
-    for operation, argument in items:
-        if operation is sre.NEGATE:
-            return True
-        if operation is sre.LITERAL and argument == 10:
-            return True
-        if operation is sre.RANGE and argument[0] <= 10 <= argument[1]:
-            return True
-        if operation is sre.CATEGORY and argument in {
-            sre.CATEGORY_SPACE, sre.CATEGORY_NOT_DIGIT, sre.CATEGORY_NOT_WORD, sre.CATEGORY_LINEBREAK,
-        }:  # fmt: skip
-            return True
-    return False

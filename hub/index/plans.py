@@ -116,11 +116,16 @@ def _members(items: Iterable[tuple[Any, Any]]) -> list[int]:
 
 def _letters(codes: list[int], flags: re.RegexFlag) -> _Part:
     """One of these letters. The index knows no case of ASCII, and nothing of other letters' case."""
-    if not codes or len(codes) > _MOST_TEXTS or any(0xD800 <= code < 0xE000 for code in codes):
+    if not codes or len(codes) > _MOST_TEXTS or any(_is_unsure(code) for code in codes):
         return _UNKNOWN
     if flags & re.IGNORECASE and any(code > 127 for code in codes):
         return _UNKNOWN
     return _Part(frozenset(trigrams.folded(chr(code).encode()) for code in codes))
+
+
+def _is_unsure(code: int) -> bool:
+    """Surrogates are in no text; U+FFFD stands for any wrong bytes; look-alikes are kept in two ways, never mixed."""
+    return 0xD800 <= code < 0xE000 or code == 0xFFFD or chr(code) in trigrams.LOOK_ALIKES
 
 
 def _repeated(part: _Part, least: int, most: int) -> _Part:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import hub
-from hub.index import analysis, frames
+from hub.index import analysis, frames, processes
 from hub.index.analysis import LEFT_OUT, Analysis, Document, Wanted
 from hub.index.worker import MARK
 
@@ -52,16 +51,15 @@ class _Worker:
         # Files, not pipes, where nobody reads all along: a full pipe would stop the worker.
         self._marker = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         self._words = tempfile.TemporaryFile()  # noqa: SIM115
-        environment = os.environ | {
-            "PYTHONPATH": str(Path(hub.__file__).parents[1]),
-            "OPENBLAS_NUM_THREADS": "1",  # numpy's threads are for what is not done here, and take memory
-        }
+        os.pwrite(self._marker.fileno(), MARK.pack(0, 0), 0)  # a full disk is met here and not in the worker
         number = str(self._marker.fileno())
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", WORKER, os.fsencode(source).hex(), number],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._words,
-            pass_fds=[self._marker.fileno()], env=environment, cwd="/",
+            pass_fds=[self._marker.fileno()], env=processes.environment(), cwd="/",
         )  # fmt: skip
+        self._looking = threading.Lock()  # the thread that closes is not the one that looks
+        self._seen = (0, 0)
         self._before = self._seen_count = 0
         self._looked_at = self._stood_s = 0.0
         self._is_busy = False
@@ -105,7 +103,9 @@ class _Worker:
 
     def close(self) -> None:
         self.kill()
-        for file in (self._process.stdin, self._process.stdout, self._marker, self._words):
+        with self._looking:
+            self._marker.close()
+        for file in (self._process.stdin, self._process.stdout, self._words):
             if file is not None:
                 try:
                     file.close()
@@ -113,8 +113,10 @@ class _Worker:
                     continue
 
     def _mark(self) -> tuple[int, int]:
-        data = os.pread(self._marker.fileno(), MARK.size, 0)
-        return MARK.unpack(data) if len(data) == MARK.size else (-1, 0)
+        with self._looking:
+            if not self._marker.closed:
+                self._seen = MARK.unpack(os.pread(self._marker.fileno(), MARK.size, 0))
+        return self._seen
 
     def _last_words(self) -> str:
         size = os.fstat(self._words.fileno()).st_size
@@ -167,9 +169,9 @@ class Pool:
 
     def _stop(self, threads: list[threading.Thread]) -> None:
         self._stopping.set()
-        for worker in list(self._workers.values()):
-            worker.kill()
         while any(thread.is_alive() for thread in threads):
+            for worker in list(self._workers.values()):  # each time: one may have been starting up
+                worker.kill()
             try:
                 self._results.get(timeout=_LOOK_S)  # so that none waits for room
             except queue.Empty:
@@ -221,6 +223,5 @@ def _without(batch: list[Wanted], place: int, lost: dict[int, Document]) -> list
     one = batch[place]
     if one.parse:
         return [*batch[:place], replace(one, parse=False), *batch[place + 1 :]]
-    detail = "Whatever reads it crashes."
-    lost[one.doc] = Document(doc=one.doc, state=LEFT_OUT, lang=one.hint, reason="unreadable", detail=detail)
+    lost[one.doc] = Document(doc=one.doc, state=LEFT_OUT, lang=one.hint, reason="crashing")
     return [*batch[:place], *batch[place + 1 :]]

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -65,9 +66,11 @@ class Cursor:
     key: str
     seen: int
     """Items on all pages up to here."""
+    id: str = ""
+    """The project's, should its place be another one on the next page."""
 
     def text(self) -> str:
-        raw = json.dumps([self.tier, self.project, self.key, self.seen], separators=(",", ":"))
+        raw = json.dumps([self.tier, self.project, self.key, self.seen, self.id], separators=(",", ":"))
         return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
     @classmethod
@@ -75,13 +78,23 @@ class Cursor:
         """Raises BadQuery for what no page gave out."""
         try:
             raw = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-            tier, project, key, seen = raw
+            tier, project, key, seen, id_ = raw
         except (binascii.Error, ValueError, TypeError, RecursionError) as exc:
             raise BadQuery("That cursor is not one that a page of a search gave out.") from exc
         numbers = [tier, project, seen]
-        if not isinstance(key, str) or not all(type(one) is int and 0 <= one < 2**53 for one in numbers):
+        are_texts = isinstance(key, str) and isinstance(id_, str)
+        if not are_texts or not all(type(one) is int and 0 <= one < 2**53 for one in numbers):
             raise BadQuery("That cursor is not one that a page of a search gave out.")
-        return cls(tier=tier, project=project, key=key, seen=seen)
+        return cls(tier=tier, project=project, key=key, seen=seen, id=id_)
+
+    def among(self, places: "Sequence[Place]") -> "Cursor":
+        """The same where projects have come or gone since. Where its own has gone, the one that moved up is next."""
+        if self.project < len(places) and places[self.project].id == self.id:
+            return self
+        for number, place in enumerate(places):
+            if place.id == self.id:
+                return replace(self, project=number)
+        return replace(self, key="")
 
 
 def parse(wanted: Mapping[str, Any]) -> Query:
@@ -158,6 +171,10 @@ def _without_filters(query: Query) -> Query:
 
 
 def places(wanted: Sequence[Mapping[str, Any]]) -> list[Place]:
-    if len(wanted) > MOST_PROJECTS:
-        raise BadQuery(f"A search is over {MOST_PROJECTS} projects at most.")
-    return [Place(id=one["id"], index=one["index"], roots=tuple(one.get("roots", ()))) for one in wanted]
+    """Those of many projects that have an index; one alone as it is. Raises BadQuery."""
+    found = [Place(id=one["id"], index=one["index"], roots=tuple(one.get("roots", ()))) for one in wanted]
+    if len(found) > 1:
+        found = [place for place in found if os.path.isfile(place.index)]  # noqa: PTH113 - ten times as fast
+    if len(found) > MOST_PROJECTS:
+        raise BadQuery(f"A search is over {MOST_PROJECTS} projects at most; name some of them with `project`.")
+    return found

@@ -18,7 +18,7 @@ CREATE TABLE postings (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
 -- `place` counts the symbols of a document; `parent` is a name, too, or 0.
 CREATE TABLE symbols (
-    name INTEGER, doc INTEGER, place INTEGER, kind INTEGER, line INTEGER, end_line INTEGER, parent INTEGER,
-    PRIMARY KEY (name, doc, place)
+    doc INTEGER, place INTEGER, name INTEGER, kind INTEGER, line INTEGER, end_line INTEGER, parent INTEGER,
+    PRIMARY KEY (doc, place)
 ) WITHOUT ROWID;
-CREATE INDEX symbols_by_doc ON symbols (doc);
+CREATE INDEX symbols_by_name ON symbols (name);

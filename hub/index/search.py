@@ -10,11 +10,11 @@ from pathlib import Path
 from hub.core.errors import HubError
 from hub.index.answers import Answer, Opened, TimeUp, tell_problem
 from hub.index.errors import NoIndex
+from hub.index.index_file import reading
 from hub.index.name_hits import path_hits, symbol_hits
 from hub.index.patterns import Pattern
 from hub.index.requests import Cursor, Place, Query
 from hub.index.shelf import Shelf
-from hub.index.store import reading
 from hub.index.text_hits import text_hits
 
 MOST_LINES = 20_000
@@ -24,17 +24,19 @@ MOST_LINES = 20_000
 def search(shelf: Shelf, places: Sequence[Place], query: Query, deadline: float) -> Answer:
     """`deadline` in monotonic seconds. Raises BadQuery; projects that cannot be read are told as `problems`."""
     pattern = Pattern(query.text, is_regex=query.is_regex, ignore_case=query.ignores_case, word=query.word)
+    if query.after is not None:
+        query = replace(query, after=query.after.among(places))
     answer = Answer(total=query.after.seen if query.after else 0)
-    with contextlib.ExitStack() as stack:
-        try:
+    try:
+        with contextlib.ExitStack() as stack:
             opened = list(_open(shelf, places, answer, stack))
             for one in opened:
                 indexed, of = one.volume.coverage
                 answer.indexed, answer.of = answer.indexed + indexed, answer.of + of
             _fill(answer, opened, pattern, query, deadline)
-        except TimeUp:
-            answer.complete = answer.exact = False
-            answer.goes_on = True
+    except TimeUp:
+        answer.complete = answer.exact = False
+        answer.goes_on = True
     return answer
 
 
@@ -42,7 +44,10 @@ def _open(shelf: Shelf, places: Sequence[Place], answer: Answer, stack: contextl
     for number, place in enumerate(places):
         try:
             database = stack.enter_context(reading(Path(place.index)))
-            yield Opened(number=number, volume=shelf.volume(place, database), database=database)
+            volume = shelf.volume(place, database)
+            if volume.is_folder:
+                volume.forget_source()  # what stands under its name may be another folder by now
+            yield Opened(number=number, volume=volume, database=database)
         except NoIndex:
             if len(places) == 1:
                 raise
@@ -61,12 +66,13 @@ def _fill(answer: Answer, opened: Sequence[Opened], pattern: Pattern, query: Que
             return
         if time.monotonic() > deadline:
             raise TimeUp
-        here = Cursor(tier=tier, project=one.number, key=key, seen=answer.total)
+        here = Cursor(tier=tier, project=one.number, id=one.volume.place.id, key=key, seen=answer.total)
         try:
             item = make()
         except TimeUp:
-            # What was being looked at is passed over when the next page is asked for: it would take as long again.
-            answer.last = here
+            if answer.last is None:  # it had all the time, and would take as long again; another begins the next page
+                answer.last = here
+                answer.skipped.append({"project": one.volume.place.id, "path": one.volume.paths[make.file]})
             raise
         if item is not None:
             answer.items.append(item)

@@ -7,28 +7,29 @@ does it here: an alarm ends it at the deadline, and whoever started this kills i
 import json
 import os
 import signal
-import sys
+import sqlite3
 import time
 import warnings
 from types import FrameType
 from typing import Any
 
 from hub.core.errors import HubError
-from hub.index import requests
+from hub.index import processes, requests
 from hub.index.answers import TimeUp
+from hub.index.errors import IndexBroken
 from hub.index.search import search
 from hub.index.shelf import Shelf
 from hub.index.state import state
 
-MOST_BYTES = 1024**3
-"""Of memory."""
+_AGAIN_S = 0.4
+_TOO_LATE = {"error": {"code": "search_timeout", "message": "The search took too long."}, "kind": "TimeUp"}
 
 
 def main() -> None:
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    _limit_memory()
+    processes.set_bounds()
     signal.signal(signal.SIGALRM, _ring)
     warnings.simplefilter("ignore")  # about strangers' regexes
     shelf = Shelf()
@@ -42,37 +43,37 @@ def main() -> None:
 def _answer(shelf: Shelf, asked: dict[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     seconds = float(asked["deadline_s"])
-    # The regex engine looks for signals, too. Rings again, should the first fall where it is swallowed.
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+    try:
+        answer = _answer_within(shelf, asked, seconds, started)
+    except TimeUp:  # it rang again, after the answer
+        answer = _TOO_LATE
+    return answer | {"took_ms": round((time.monotonic() - started) * 1000, 1)}
+
+
+def _answer_within(shelf: Shelf, asked: dict[str, Any], seconds: float, started: float) -> dict[str, Any]:
+    # The regex engine looks for signals, too. Rings again, should the first fall where it is swallowed; and not soon,
+    # for what was found by then has to be put together.
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
     try:
         places = requests.places(asked["places"])
         if asked["op"] == "state":
-            answer = state(places[0], asked)
-        else:
-            answer = search(shelf, places, requests.parse(asked), started + seconds).to_wire()
+            return state(places[0], asked)
+        return search(shelf, places, requests.parse(asked), started + seconds).to_wire()
     except HubError as exc:
-        answer = {**exc.to_wire(), "kind": type(exc).__name__}
+        return {**exc.to_wire(), "kind": type(exc).__name__}
+    except sqlite3.Error:
+        return {**IndexBroken().to_wire(), "kind": IndexBroken.__name__}
     except TimeUp:
-        answer = {"error": {"code": "search_timeout", "message": "The search took too long."}, "kind": "TimeUp"}
+        return _TOO_LATE
     except MemoryError:
         shelf.clear()
-        answer = {"error": {"code": "search_memory", "message": "The search took too much memory."}, "kind": "Memory"}
+        return {"error": {"code": "search_memory", "message": "The search took too much memory."}, "kind": "Memory"}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-    return answer | {"took_ms": round((time.monotonic() - started) * 1000, 1)}
 
 
 def _ring(number: int, frame: FrameType | None) -> None:
     raise TimeUp
-
-
-def _limit_memory() -> None:
-    if sys.platform == "linux":
-        import resource  # noqa: PLC0415 - not there on every platform
-
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        most = MOST_BYTES if hard == resource.RLIM_INFINITY else min(hard, MOST_BYTES)
-        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import hub
 from hub.core.errors import HubError
-from hub.index.errors import BadQuery, IndexBroken, NoIndex, SearchBusy
+from hub.index import processes
+from hub.index.errors import BadQuery, IndexBroken, IndexUnreadable, NoIndex, SearchBusy
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +24,13 @@ GRACE_S = 1.5
 START_S = 10.0
 """For a process to start and answer its first question, on top of that."""
 MOST_WAITING = 100
+WAIT_S = 10.0
+"""For a process to be free; whoever waits for longer is turned away rather than kept."""
+_LOOK_S = 0.1
 LINE_BYTES = 32 * 1024 * 1024
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-_KINDS: Mapping[str, type[HubError]] = {"BadQuery": BadQuery, "NoIndex": NoIndex, "IndexBroken": IndexBroken}
+_KINDS: Mapping[str, type[HubError]] = {
+    kind.__name__: kind for kind in (BadQuery, NoIndex, IndexBroken, IndexUnreadable)
+}
 
 
 class SearchFailed(HubError):
@@ -61,20 +64,28 @@ class Searcher:
         return await self._ask({"op": "state", "places": [place], **wanted})
 
     async def close(self) -> None:
+        """Also what is being started right now. Whoever waits is told SearchBusy, whoever asks SearchFailed."""
         self._closed = True
-        for process in list(self._all):
-            await self._end(process)
-        if self._asking:
-            await asyncio.wait(self._asking)
+        while self._all or self._asking:
+            for process in list(self._all):
+                await self._end(process)
+            if self._asking:
+                await asyncio.wait(self._asking, timeout=_LOOK_S)
 
     async def _ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
         if self._closed or self._waiting >= MOST_WAITING:
             raise SearchBusy
         self._waiting += 1
         try:
-            process = await self._free.get()
+            async with asyncio.timeout(WAIT_S):
+                process = await self._free.get()
+        except TimeoutError as exc:
+            raise SearchBusy from exc
         finally:
             self._waiting -= 1
+        if self._closed:
+            self._free.put_nowait(process)  # for the next in line, who is turned away as well
+            raise SearchBusy
         # Who leaves early, as every keystroke in a search field does, leaves the process what it has in memory.
         asking = asyncio.get_running_loop().create_task(self._exchanged(process, question))
         self._asking.add(asking)
@@ -134,12 +145,10 @@ class _Process:
 
     @classmethod
     async def spawn(cls) -> "_Process":
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        environment |= {"PYTHONPATH": str(Path(hub.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"}
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "hub.index.search_process",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            limit=LINE_BYTES, start_new_session=True, env=environment, cwd="/",
+            limit=LINE_BYTES, start_new_session=True, env=processes.environment(), cwd="/",
         )  # fmt: skip
         return cls(process)
 

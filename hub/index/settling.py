@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hub.index.guards import generated_name
+from hub.index.guards import READ_AGAIN, generated_name
 from hub.index.languages import by_name
-from hub.index.source import Entry, Listing
+from hub.index.source import Entry, FolderSource, Listing, Source
 from hub.index.store import Store
 from hub.index.watch import Watch
 
 
-def settle(store: Store, listing: Listing, is_folder: bool, folder: Path, watch: Watch) -> None:
+def settle(store: Store, listing: Listing, source: Source, folder: Path, watch: Watch) -> None:
     """Have the file say which files there are; what it does not know yet waits."""
     total = len(listing.entries)
     watch.progress(0, total, "files", f"Comparing {total:,} files")
@@ -30,11 +30,32 @@ def settle(store: Store, listing: Listing, is_folder: bool, folder: Path, watch:
         _replace_files(database, wanted, docs)
         watch.check()
         _drop_unused(database)
-        source = json.dumps({"folder": is_folder, "path": _relative(folder, store.path.parent)})
-        said = {"complete": 0, "fingerprint": listing.fingerprint, "head": listing.head, "source": source}
-        for name, value in said.items():
-            store.set_meta(name, value)
+        _say(store, listing, source, folder, is_complete=False)
     watch.progress(total, total, "files", f"{total:,} files, {len(unknown):,} of them new")
+
+
+def note(store: Store, listing: Listing, source: Source, folder: Path, *, is_complete: bool) -> None:
+    """Have the file say what it is of, unless it does: another commit may hold the same files."""
+    known = dict(store.database.execute("SELECT key, value FROM meta"))
+    said = _said(store, listing, source, folder, is_complete)
+    if any(known.get(name) != value for name, value in said.items()):
+        with store.change():
+            _say(store, listing, source, folder, is_complete=is_complete)
+
+
+def _say(store: Store, listing: Listing, source: Source, folder: Path, *, is_complete: bool) -> None:
+    for name, value in _said(store, listing, source, folder, is_complete).items():
+        store.set_meta(name, value)
+
+
+def _said(store: Store, listing: Listing, source: Source, folder: Path, is_complete: bool) -> Mapping[str, Any]:
+    place = {"folder": isinstance(source, FolderSource), "path": _relative(folder, store.path.parent)}
+    return {
+        "complete": int(is_complete),
+        "fingerprint": listing.fingerprint,
+        "head": listing.head,
+        "source": json.dumps(place),
+    }
 
 
 _Key = tuple[bytes, str]
@@ -80,8 +101,7 @@ def _drop_unused(database: Any) -> None:
         database.execute(
             "DELETE FROM names WHERE id NOT IN (SELECT name FROM symbols UNION SELECT parent FROM symbols)"
         )
-    # What could not be read may be readable now.
-    database.execute("UPDATE docs SET state = 0 WHERE reason IN ('unreadable', 'changed')")
+    database.executemany("UPDATE docs SET state = 0 WHERE reason = ?", [(reason,) for reason in READ_AGAIN])
 
 
 def _relative(folder: Path, home: Path) -> str:

@@ -66,13 +66,18 @@ class Volume:
                 found[doc].append(file)
         return found
 
+    @property
+    def is_folder(self) -> bool:
+        """And not a repository: its files may have changed since."""
+        return bool(self.source_spec["folder"])
+
     @cached_property
     def source(self) -> Source:
         """Raises SourceGone, SourceRefused."""
         path = Path(self.place.index).parent / self.source_spec["path"]
         if not path.is_relative_to(Path(self.place.index).parent):
             check_inside(path, self.place.roots)
-        if self.source_spec["folder"]:
+        if self.is_folder:
             return FolderSource(path)
         return GitSource(path)
 
@@ -85,6 +90,12 @@ class Volume:
             lengths = np.fromiter((len(row[1]) + 1 for row in rows), np.int64, len(rows))
             self.names = numbers, text, np.cumsum(lengths) - lengths
         return self.names
+
+    def name(self, database: sqlite3.Connection, number: int) -> str:
+        """Of a symbol."""
+        numbers, text, starts = self.names_in(database)
+        begin = int(starts[np.searchsorted(numbers, number)])
+        return text[begin : text.index("\n", begin)]
 
     def forget_source(self) -> None:
         """Open it again when next needed: the repository may have been replaced."""

@@ -11,8 +11,9 @@ from typing import Protocol
 import pygit2
 from pygit2.enums import ConfigLevel, FileMode, RepositoryOpenFlag
 
-from hub.index import guards
+from hub.index import guards, ignores
 from hub.index.errors import SourceGone, SourceTooLarge
+from hub.index.ignores import Ignores
 
 OTHER_VCS = frozenset({b".git", b".hg", b".svn", b".bzr", b"CVS", b".jj"})
 GONE = (pygit2.GitError, OSError, KeyError, ValueError)
@@ -120,7 +121,7 @@ class FolderSource:
             raise SourceGone(f"The folder {path} cannot be read: {exc.strerror}.") from exc
 
     def __del__(self) -> None:
-        if root := getattr(self, "_root", None):
+        if (root := getattr(self, "_root", None)) is not None:
             os.close(root)
 
     def listing(self, check: Callable[[], None]) -> Listing:
@@ -151,9 +152,9 @@ class FolderSource:
         return data if len(data) <= guards.MOST_BYTES else None
 
     def _walk(self, check: Callable[[], None]) -> Iterator[Entry]:
-        waiting: list[tuple[bytes, int]] = [(b"", 0)]
+        waiting: list[tuple[bytes, int, Ignores | None]] = [(b"", 0, None)]
         while waiting:
-            folder, depth = waiting.pop()
+            folder, depth, above = waiting.pop()
             try:
                 opened = self._open(folder, os.O_DIRECTORY)
             except OSError:
@@ -168,20 +169,32 @@ class FolderSource:
                 names = []
             finally:
                 os.close(opened)
+            rules = self._ignores(folder, above) if any(name == ignores.FILE for name, _ in names) else above
             for name, mode in names:
                 check()
                 path = folder + name
-                if stat.S_ISDIR(mode):
+                if rules and rules.leave_out(path, is_folder=stat.S_ISDIR(mode)):
+                    yield Entry(path=path, reason="ignored")
+                elif stat.S_ISDIR(mode):
                     if name in OTHER_VCS:
                         continue
                     if depth < guards.DEEPEST:
-                        waiting.append((path + b"/", depth + 1))
+                        waiting.append((path + b"/", depth + 1, rules))
                     else:
                         yield Entry(path=path, reason="too_deep")
                 elif stat.S_ISREG(mode):
                     yield self._hashed(path)
                 else:
                     yield Entry(path=path, reason="symlink" if stat.S_ISLNK(mode) else "special")
+
+    def _ignores(self, folder: bytes, above: Ignores | None) -> Ignores | None:
+        """The rules in a folder's own file; those around it when it has none that can be read."""
+        try:
+            with os.fdopen(self._open(folder + ignores.FILE), "rb") as opened:
+                text = opened.read(ignores.MOST_BYTES + 1)
+        except OSError:  # a link, for one, which git does not follow either
+            return above
+        return above if len(text) > ignores.MOST_BYTES else Ignores.parse(folder, text, above)
 
     def _hashed(self, path: bytes) -> Entry:
         try:

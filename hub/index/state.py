@@ -8,8 +8,8 @@ from typing import Any
 
 from hub.index.errors import BadQuery
 from hub.index.guards import REASONS, SYMBOLS_ONLY
+from hub.index.index_file import reading
 from hub.index.requests import Cursor, Place
-from hub.index.store import reading
 
 _LEFT_OUT = """
     SELECT f.path AS path, coalesce(f.reason, d.reason) AS reason, coalesce(f.detail, d.detail) AS detail,

@@ -7,28 +7,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.core.errors import HubError
 from hub.index import candidates, found_symbols, texts
-from hub.index.answers import Answer, Hits, Opened, begins, file_item, filtered, is_past, path_key, tell_problem
+from hub.index.answers import (
+    Answer,
+    Hits,
+    Opened,
+    begins,
+    file_item,
+    filtered,
+    guarded,
+    is_past,
+    path_key,
+    tell_problem,
+)
 from hub.index.errors import SourceGone
 from hub.index.found_symbols import Definition
 from hub.index.patterns import Found, Pattern
 from hub.index.requests import Query
 from hub.index.shelf import Volume
 from hub.index.snippets import snippet
+from hub.index.source import blob_id
 
 TIERS = ("definition", "definition part", "file name", "path", "text")
 """Why a file is where it stands in the order; the text has to match in every one."""
 _FEW = 300
-"""So few candidates of a regex have their definitions looked at."""
+"""So few candidates of a regex have their definitions looked at before the texts."""
+_LINES_LOOKED_AT = 200
+"""Of a file, to find the line of a definition among."""
 
 
 def text_hits(answer: Answer, opened: Sequence[Opened], pattern: Pattern, query: Query) -> Hits:
     answer.narrowed = not pattern.plan.is_everything
-    tiers = [(one, _tiers(one, pattern, query)) for one in opened]
+    tiers: list[tuple[Opened, NDArray[np.int8]]] = []
+    for one in opened:
+        with guarded(answer, one):
+            tiers.append((one, _tiers(one, pattern, query)))
     for tier in range(len(TIERS)):
         for one, of_files in tiers:
-            if is_past(query, tier, one):
+            if is_past(query, tier, one) or one.is_broken:
                 continue
             after = begins(query, tier, one)
             for file in np.flatnonzero(of_files == tier).tolist():
@@ -48,14 +64,12 @@ def _tiers(one: Opened, pattern: Pattern, query: Query) -> NDArray[np.int8]:
         return out
     if not pattern.is_regex:
         _rank_by_path(out, volume, pattern.query)
-    few = np.unique(volume.docs[wanted]) if pattern.is_regex else None
+    few = np.unique(volume.docs[wanted]).tolist() if pattern.is_regex else None
     if few is None or len(few) <= _FEW:
-        one.definitions = found_symbols.by_document(one.database, volume, pattern, few)
-    for doc, definitions in one.definitions.items():
-        tier = 0 if any(pattern.is_whole(definition.name) for definition in definitions) else 1
-        for file in volume.files_of.get(doc, ()):
-            if out[file] >= 0:
-                out[file] = tier
+        exact, partly = found_symbols.defining(one.database, volume, pattern, few)
+        for tier, docs in ((1, partly), (0, exact)):
+            files = [file for doc in docs for file in volume.files_of.get(doc, ())]
+            out[files] = np.where(out[files] >= 0, tier, -1)
     return out
 
 
@@ -86,13 +100,16 @@ class _TextItem:
     query: Query
 
     def __call__(self) -> dict[str, Any] | None:
-        volume = self.one.volume
-        text = self._text()
-        if text is None:
-            return None
-        doc = int(volume.docs[self.file])
-        definitions = self.one.definitions.get(doc, [])
-        found = self.pattern.find(text, max(self.query.lines, 200 if definitions else 0))
+        found, definitions, is_changed = Found(0, ()), list[Definition](), False
+        with guarded(self.answer, self.one):
+            text, is_changed = self._text()
+            self.answer.changed += is_changed
+            found = Found(0, ()) if text is None else self.pattern.find(text, max(self.query.lines, _LINES_LOOKED_AT))
+            if found.count:
+                doc = int(self.one.volume.docs[self.file])
+                definitions = found_symbols.within(self.one.database, doc, self.pattern)
+        if self.one.is_broken:
+            self.answer.complete = False
         if not found.count:
             return None
         item = file_item(self.one, self.file) | {
@@ -103,24 +120,49 @@ class _TextItem:
         }
         if definitions:
             item["symbols"] = [definition.to_wire() for definition in definitions[: self.query.lines]]
+        if is_changed:
+            item["changed"] = True
         return item
 
-    def _text(self) -> bytes | None:
+    def _text(self) -> tuple[bytes | None, bool]:
+        """None for what is gone; and whether the file is another than was indexed.
+
+        Raises SourceGone, SourceRefused when nothing of the project can be read.
+        """
         volume, doc = self.one.volume, int(self.one.volume.docs[self.file])
         row = self.one.database.execute("SELECT oid, encoding FROM docs WHERE id = ?", (doc,)).fetchone()
         if row is None:
-            return None
+            return None, False
+        oid, encoding = row
         try:
+            data = self._read(oid)
+        except _FileGone as exc:
+            if not volume.is_folder:  # a repository that lacks a part of its own newest commit
+                tell_problem(self.answer, volume.place, exc)
+                self.answer.complete = False
+            return None, volume.is_folder
+        if data is None or not volume.is_folder or blob_id(data) == oid:
+            return None if data is None else texts.read_as(encoding, data), data is None
+        try:
+            return texts.decoded(data)[1], True
+        except texts.NoText:
+            return None, True
+
+    def _read(self, oid: bytes) -> bytes | None:
+        volume, path = self.one.volume, self.one.volume.raw_paths[self.file]
+        while True:
+            source = volume.source
             try:
-                data = volume.source.read(row[0], volume.raw_paths[self.file])
-            except SourceGone:
-                volume.forget_source()
-                data = volume.source.read(row[0], volume.raw_paths[self.file])
-        except HubError as exc:
-            tell_problem(self.answer, volume.place, exc)
-            self.answer.complete = False
-            return None
-        return None if data is None else texts.read_as(row[1], data)
+                return source.read(oid, path)
+            except SourceGone as exc:
+                if self.one.is_reopened:
+                    raise _FileGone(exc.message) from exc
+            self.one.is_reopened = True
+            volume.forget_source()  # it may have been replaced
+
+
+class _FileGone(SourceGone):
+    """This file is not there, and others may be."""
 
 
 def _chosen(found: Found, definitions: Sequence[Definition], most: int) -> list[Any]:

@@ -14,7 +14,7 @@ _SPACE = 1 << 24
 _SCRAMBLE = 0x9E3779 | 1
 """Odd, hence a permutation of the 24-bit numbers; the fraction of the golden ratio spreads neighbours well."""
 _FOLD = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
-_LOOK_ALIKES = (("\u0130", b"i"), ("\u0131", b"i"), ("\u017f", b"s"), ("\N{KELVIN SIGN}", b"k"))
+LOOK_ALIKES = {"\u0130": b"i", "\u0131": b"i", "\u017f": b"s", "\N{KELVIN SIGN}": b"k"}
 """The four letters outside ASCII that match an ASCII letter when case is ignored (documented with `re.IGNORECASE`)."""
 _NEWLINE = 10
 
@@ -64,6 +64,6 @@ def _with_look_alikes(text: bytes) -> bytes:
     if text.isascii():
         return text
     plain = text
-    for letter, ascii_letter in _LOOK_ALIKES:
+    for letter, ascii_letter in LOOK_ALIKES.items():
         plain = plain.replace(letter.encode(), ascii_letter)
     return text if plain == text else text + b"\n" + plain

@@ -9,20 +9,17 @@ import struct
 import sys
 from pathlib import Path
 
-from hub.index import analysis, frames
+from hub.index import analysis, frames, processes
 from hub.index.analysis import Analyst, Wanted
 from hub.index.errors import SourceGone
 from hub.index.source import open_source
-
-MOST_BYTES = 1024**3
-"""Of memory. A parser needs some 30 bytes for each of a text."""
 
 
 def main() -> None:
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # whatever prints, prints no frames
-    _limit_memory()
+    processes.set_bounds()
     try:
         analyst = Analyst(open_source(Path(os.fsdecode(bytes.fromhex(sys.argv[1])))))
     except SourceGone as exc:
@@ -41,15 +38,6 @@ def main() -> None:
 
 MARK = struct.Struct("<II")
 """The place in the batch, and a number that only grows: a worker whose number stands still hangs."""
-
-
-def _limit_memory() -> None:
-    if sys.platform == "linux":
-        import resource  # noqa: PLC0415 - not there on every platform
-
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        most = MOST_BYTES if hard == resource.RLIM_INFINITY else min(hard, MOST_BYTES)
-        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 if __name__ == "__main__":

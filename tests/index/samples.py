@@ -1,6 +1,7 @@
 """Projects to index, and an index as plain values to compare."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -14,6 +15,7 @@ from hub.index import postings, requests, segments
 from hub.index.builder import Summary, build
 from hub.index.search import search
 from hub.index.shelf import Shelf
+from tests.conftest import missing
 
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin:/usr/local/bin", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -44,13 +46,20 @@ class Watching:
 
 
 def git(repo: Path, *arguments: str, data: bytes | None = None) -> bytes:
+    needs_git()
     done = subprocess.run(["git", "-C", repo, *arguments], input=data, env=ENVIRONMENT, capture_output=True)
     assert done.returncode in {0, 1}, done.stderr.decode()
     return done.stdout
 
 
+def needs_git() -> None:
+    if shutil.which("git") is None:
+        missing("git")
+
+
 def commit(repo: Path, files: Mapping[str | bytes, bytes | None], message: str = "change") -> Path:
     """Bring `files` into the bare repository at `repo`, which is made if need be; None deletes one."""
+    needs_git()
     if not repo.exists():
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", repo], env=ENVIRONMENT, check=True)
         parent = b""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from hub.index import builder, guards, pool, segments
 from hub.index.errors import IndexBroken, IndexBusy, IndexGone, SourceGone, SourceTooLarge
+from hub.index.index_file import reading
 from hub.index.store import Store
 from tests.index.samples import Watching, commit, content, find, git, indexed, left_out, paths
 
@@ -70,6 +70,7 @@ def test_an_unchanged_project_is_known_at_once(repo, index):
     assert content(index) == before
     commit(repo, {}, "nothing but a message")
     assert indexed(index, repo).fresh
+    assert content(index)["head"] == git(repo, "rev-parse", "HEAD").decode().strip()
 
 
 def test_only_what_changed_is_parsed_again(repo, index, tmp_path):
@@ -100,11 +101,81 @@ def test_force_makes_everything_anew(repo, index):
     assert content(index) == before
 
 
-def test_another_version_of_the_analysis_looks_at_everything_again(repo, index):
+class Searching(Watching):
+    """Searches at every report, and once within the first."""
+
+    def __init__(self, index, q):
+        super().__init__()
+        self._ask = lambda: find(index, q)
+        self.answers = []
+
+    def progress(self, current, total=None, unit="", message="", detail=None):
+        super().progress(current, total, unit, message, detail)
+        self.answers.append(self._ask())
+
+
+@pytest.mark.parametrize("why", ["force", "version"])
+def test_what_is_made_anew_is_searched_as_it_was_until_it_is_there(why, repo, index):
     indexed(index, repo)
+    before = content(index)
+    answer = find(index, "function_")
+    if why == "version":
+        make_older(index)
+    inode = index.stat().st_ino
+    watch = Searching(index, "function_")
+    assert indexed(index, repo, watch, force=why == "force").parsed == 42
+    assert len(watch.answers) > 5
+    assert all(one == answer for one in watch.answers)
+    assert content(index) == before
+    assert index.stat().st_ino == inode
+    assert sorted(path.name for path in index.parent.iterdir()) == ["index.sqlite3", "index.sqlite3.lock"]
+    commit(repo, {"one.more": b"function_7000\n"})
+    indexed(index, repo)
+    assert paths(find(index, "function_7000")) == ["one.more"]
+
+
+def make_older(index):
     with sqlite3.connect(index) as database:
         database.execute("UPDATE meta SET value = 'older' WHERE key = 'analysis'")
     database.close()
+
+
+def test_a_reader_of_the_old_index_goes_on_while_it_is_replaced(repo, index):
+    indexed(index, repo)
+    with reading(index) as database:
+        before = database.execute("SELECT path FROM files ORDER BY path").fetchall()
+        commit(repo, dict.fromkeys(MIXED))
+        assert indexed(index, repo, force=True).files == 0
+        assert database.execute("SELECT path FROM files ORDER BY path").fetchall() == before
+    assert find(index, "function_")["items"] == []
+
+
+@pytest.mark.parametrize("stage", ["parsing", "optimizing"])
+def test_a_forced_run_that_was_stopped_leaves_the_old_index_and_is_gone_on_with(repo, index, stage, monkeypatch):
+    monkeypatch.setattr(builder, "BATCH_FILES", 5)
+    indexed(index, repo)
+    before = content(index)
+
+    class Stopping(Watching):
+        def progress(self, current, total=None, unit="", message="", detail=None):
+            super().progress(current, total, unit, message, detail)
+            if self.stages[-1] == stage and (stage == "optimizing" or (detail or {}).get("bytes")):
+                raise Stopped
+
+    with pytest.raises(Stopped):
+        indexed(index, repo, Stopping(), force=True)
+    assert content(index) == before
+    assert indexed(index, repo, force=True).parsed < 42
+    assert content(index) == before
+    with pytest.raises(Stopped):
+        indexed(index, repo, Stopping(), force=True)
+    assert indexed(index, repo).fresh
+    assert not index.with_name("index.sqlite3.new").exists()
+
+
+def test_another_version_of_the_analysis_looks_at_everything_again(repo, index):
+    indexed(index, repo)
+    make_older(index)
     assert indexed(index, repo).parsed == 42
 
 
@@ -156,10 +227,11 @@ def test_a_missing_object_leaves_out_its_file_alone_and_is_tried_again(tmp_path,
     lost.rename(tmp_path / "lost")
     assert indexed(index, repo).indexed == 41
     assert left_out(index)["README.md"][0] == "unreadable"
+    assert not indexed(index, repo).fresh
     (tmp_path / "lost").rename(lost)
-    commit(repo, {"one.more": b"text\n"})
-    assert indexed(index, repo).parsed == 2
+    assert indexed(index, repo).parsed == 1
     assert left_out(index) == {}
+    assert indexed(index, repo).fresh
 
 
 def test_a_second_writer_is_told_and_changes_nothing(repo, index):
@@ -254,23 +326,6 @@ def children():
     return [pid for task in tasks for pid in (task / "children").read_text().split()]
 
 
-@pytest.mark.parametrize(
-    ("stage", "count"),
-    [("collecting", 1), ("collecting", 2), ("collecting", 3), ("parsing", 1), ("parsing", 3), ("parsing", 5),
-     ("indexing", 1), ("indexing", 2), ("indexing", 40), ("optimizing", 1)],
-)  # fmt: skip
-def test_a_run_killed_in_any_stage_is_gone_on_with_to_the_same_end(stage, count, repo, index, tmp_path):
-    indexed(index, repo)
-    commit(repo, {f"src/file_{n}.py": f"class Changed{n}:\n    field = {n}\n".encode() for n in range(0, 40, 2)})
-    command = [sys.executable, "-m", "tests.index.killed_build", stage, str(count), repo, index]
-    killed = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, timeout=50)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    summary = indexed(index, repo)
-    assert not summary.fresh
-    indexed(tmp_path / "whole.sqlite3", repo)
-    assert content(index) == content(tmp_path / "whole.sqlite3")
-
-
 def test_the_workers_of_a_killed_run_end_too(repo, index, until_gone):
     command = [sys.executable, "-m", "tests.index.killed_build", "parsing", "3", repo, index]
     subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, timeout=50)
@@ -324,7 +379,7 @@ def test_a_parser_that_hangs_is_taken_the_file(tmp_path, index, bad_worker):
 def test_a_file_that_nothing_survives_is_left_out_alone(tmp_path, index, bad_worker):
     repo = commit(tmp_path / "repo", {**MIXED, "src/bad.py": b"def good():\n    'DEAD'\n"})
     assert indexed(index, repo).indexed == 42
-    assert left_out(index) == {"src/bad.py": ("unreadable", "Whatever reads it crashes.")}
+    assert left_out(index) == {"src/bad.py": ("crashing", None)}
 
 
 def test_a_language_whose_parser_always_crashes_is_given_up(tmp_path, index, bad_worker, monkeypatch):

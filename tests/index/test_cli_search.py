@@ -78,6 +78,12 @@ def test_the_options_are_the_apis_parameters():
             1,
             "p was not searched: no",
         ),
+        (
+            {"coverage": {"indexed": 2, "of": 2}, "complete": True, "skipped": [{"project": "p", "path": "a"}]},
+            1,
+            "p:a was not searched",
+        ),
+        ({"coverage": {"indexed": 2, "of": 2}, "complete": True, "changed": 3}, 1, "3 of the files"),
     ],
 )
 def test_what_a_reader_should_know_is_said(page, found, words):

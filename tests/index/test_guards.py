@@ -3,13 +3,16 @@
 import codecs
 import os
 import socket
+import time
 
 import pytest
 
-from hub.index import guards, languages, texts
+from hub.index import guards, languages, requests, texts
 from hub.index.errors import SourceGone, SourceRefused
 from hub.index.requests import Place
 from hub.index.roots import check_inside
+from hub.index.search import search
+from hub.index.shelf import Shelf
 from hub.index.source import FolderSource, blob_id
 from tests.index.samples import commit, find, found_in, git, indexed, left_out, paths
 
@@ -193,6 +196,77 @@ def test_a_folder_deeper_than_any_is_not_gone_into(folder, index, monkeypatch):
     (deep / "x.txt").write_bytes(LINES)
     indexed(index, folder)
     assert left_out(index) == {"a/b/c/d": ("too_deep", None)}
+
+
+RULES = {
+    ".gitignore": (
+        "# words\n\n*.log\n!keep.log\n/build/\nnode_modules\ndocs/*.txt\n**/deep/*.md\na/**/z\n"
+        "[ab]x?\n\\#odd\nspace\\ \ntrailing   \nimage[\nform\x0cfeed\n"
+    ),
+    "sub/.gitignore": "!special.log\n*.tmp\n/only-here\n",
+    "sub/link/.gitignore": None,
+}
+NAMES = (
+    "a.log", "keep.log", "build/x", "sub/build/x", "node_modules/m/i.js", "sub/node_modules/x", "docs/a.txt",
+    "docs/s/a.txt", "x/deep/a.md", "deep/b.md", "deep/s/c.md", "a/z", "a/b/c/z", "ax1", "bxx", "cx1", "#odd", "space ",
+    "trailing", "sub/b.log", "sub/special.log", "sub/t.tmp", "t.tmp", "sub/only-here", "sub/s/only-here",
+    "sub/link/l.log", "image[", "gr\u00fcn.log", "form\x0cfeed",
+)  # fmt: skip
+
+
+def test_a_folder_without_git_leaves_out_what_git_would(tmp_path, index):
+    folder = tmp_path / "folder"
+    for name in NAMES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(LINES)
+    for name, text in RULES.items():
+        if text is None:
+            (folder / name).symlink_to(folder / ".gitignore")
+        else:
+            (folder / name).write_text(text)
+    indexed(index, folder)
+    found = set(paths(find(index, "needle", limit=200)))
+    assert {path for path, (why, _) in left_out(index).items() if why == "ignored"} >= {
+        "build",
+        "node_modules",
+        "a.log",
+    }
+    git(folder, "init", "-q", ".")
+    listed = git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard").decode().split("\0")
+    assert found == {name for name in listed if name in NAMES}
+
+
+def test_a_file_of_rules_that_no_hand_wrote_is_not_heeded(folder, index):
+    (folder / ".gitignore").write_text("*.py\n" * 20_000)
+    indexed(index, folder)
+    assert paths(find(index, "needle()")) == ["src/code.py"]
+
+
+def test_a_file_that_changed_since_it_was_indexed_is_marked(folder, index):
+    indexed(index, folder)
+    (folder / "src" / "code.py").write_bytes(b"\n\ndef needle():\n    changed\n")
+    answer = find(index, "needle()")
+    ((item,), changed) = answer["items"], answer["changed"]
+    assert (item["changed"], item["lines"][0]["line"], changed) == (True, 3, 1)
+    (other,) = find(index, "needle in", lines=1)["items"]
+    assert "changed" not in other
+    (folder / "src" / "code.py").unlink()
+    (folder / "notes.txt").write_bytes(b"\0" * 50)
+    answer = find(index, "needle")
+    assert (answer["items"], answer["changed"], answer["complete"]) == ([], 2, True)
+
+
+def test_a_folder_that_was_replaced_is_searched_as_it_is_now(folder, index, tmp_path):
+    shelf = Shelf()
+    indexed(index, folder)
+    ask = requests.Place(id="p", index=str(index), roots=(str(tmp_path),))
+    query = requests.parse({"q": "needle()"})
+    assert len(search(shelf, [ask], query, time.monotonic() + 9).items) == 1
+    folder.rename(tmp_path / "old")
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "code.py").write_bytes(b"nothing\n")
+    answer = search(shelf, [ask], query, time.monotonic() + 9)
+    assert (answer.items, answer.changed) == ([], 1)
 
 
 def test_a_working_tree_is_indexed_as_committed(tmp_path, index):

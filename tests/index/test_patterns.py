@@ -34,8 +34,13 @@ REGEXES = (
     "a(?=b)",
     "a(?!b)",
     r"(a)\1",
-    r"[\n]a",
-    "a\nb",
+    r"[\na]b",
+    "a\n?b",
+    r"(?-m:^a)",
+    r"(?-m:b$)",
+    r"\Bb",
+    "(?x)a b # c",
+    "[^\x00-\x7f]b|\ufffd",
     r"\W+",
     "x{0}",
     "(?i)k",
@@ -78,6 +83,34 @@ def test_a_regex_is_found_as_line_by_line(regex, text):
     expected = by_hand(re.compile(regex, re.MULTILINE), text)
     found = pattern.find(text.encode(), 1000)
     assert (found.count, list(found.lines)) == (len(expected), expected)
+
+
+@settings(deadline=None, max_examples=60)
+@pytest.mark.parametrize(
+    ("regex", "plain"),
+    [
+        ("(?i)A|b_", r"(?i)(?<!\w)(?:A|b_)(?!\w)"),
+        ("(?x)a b # x", r"(?<!\w)ab(?!\w)"),
+        ("(?i)(?s)k", r"(?i)(?<!\w)k(?!\w)"),
+    ],
+)
+@given(text=TEXTS)
+def test_a_whole_word_is_found_also_by_a_regex_with_flags(regex, plain, text):
+    found = Pattern(regex, is_regex=True, ignore_case=False, word=True).find(text.encode(), 1000)
+    expected = by_hand(re.compile(plain), text)
+    assert (found.count, list(found.lines)) == (len(expected), expected)
+
+
+@pytest.mark.parametrize("ignore_case", [True, False])
+def test_what_stands_for_wrong_bytes_is_found_as_it_is_shown(ignore_case):
+    pattern = Pattern("gr\ufffdn", is_regex=False, ignore_case=ignore_case, word=False)
+    assert [line.text for line in pattern.find(b"a\ngr\xfcn\n", 5).lines] == ["gr\ufffdn"]
+
+
+@pytest.mark.parametrize("regex", ["a\nb", r"a\nb", r"(a|b)\n+", r"(?:\n|a\n)", r"(?>[\n])"])
+def test_a_regex_that_wants_a_line_break_is_told_that_it_cannot_have_one(regex):
+    with pytest.raises(BadQuery, match="never spans lines"):
+        Pattern(regex, is_regex=True, ignore_case=False, word=False)
 
 
 @given(TEXTS, st.integers(1, 3))

@@ -107,6 +107,28 @@ async def test_more_searches_than_may_wait_are_turned_away(place, monkeypatch):
         assert sum(isinstance(answer, dict) for answer in answers) == 6 - len(refused)
 
 
+async def test_closing_ends_what_is_asked_what_waits_and_what_is_being_started(place):
+    searcher = Searcher(processes=1)
+    asked = [asyncio.create_task(searcher.search([place], {"q": "needle"})) for _ in range(4)]
+    await asyncio.sleep(0)
+    await searcher.close()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(answer, SearchFailed | SearchBusy) for answer in answers)
+    assert not searcher._all
+    assert all(process is None or not process.is_alive for process in searcher._free._queue)
+
+
+async def test_who_waits_for_too_long_is_turned_away(place, monkeypatch):
+    monkeypatch.setattr(module, "WAIT_S", 0.2)
+    async with searching(processes=1, deadline_s=2.0) as searcher:
+        await searcher.search([place], {"q": "needle"})
+        slow = asyncio.create_task(searcher.search([place], {"q": "^(a|a)*b$", "kind": "regex"}))
+        await asyncio.sleep(0)
+        with pytest.raises(SearchBusy):
+            await searcher.search([place], {"q": "needle"})
+        assert not (await slow)["complete"]
+
+
 async def test_a_closed_searcher_takes_nothing(place):
     async with searching() as searcher:
         pass

@@ -241,6 +241,36 @@ def test_half_a_definition_is_found_where_the_rest_is_sound():
     assert "good function 3-4" in told("python", "def broken(:\n\ndef good():\n    pass\n")
 
 
+def test_a_module_that_defines_by_where_it_runs_is_known():
+    text = (
+        "if a:\n    one = 1\nelif b:\n    two = 1\nelse:\n    three = 1\n"
+        "try:\n    four = 1\nexcept E:\n    five = 1\nx, y = 1, 2\ndef f():\n    if a:\n        local = 1\n"
+    )
+    assert [line.split()[0] for line in told("python", text)] == ["one", "two", "three", "four", "five", "x", "y", "f"]
+
+
+@pytest.mark.parametrize("language", ["c", "cpp"])
+def test_macros_are_known_in_any_branch_in_what_cannot_be_parsed_and_in_no_comment(language):
+    branches = "#if A\n" + "".join(f"#elif B{n}\n# define DEEP_{n} {n}\n" for n in range(20)) + "#endif\n"
+    found = told(language, branches)
+    assert found == [f"DEEP_{n} macro {2 * n + 3}-{2 * n + 3}" for n in range(20)]
+    broken = "int f(void) { ((((\n/*\n#define COMMENT 1\n*/\n#define LONG(a) \\\n\t(a) + \\\n\t1\n}\n"
+    assert "LONG macro 5-7" in told(language, broken)
+    assert not [line for line in told(language, broken) if "COMMENT" in line]
+
+
+@pytest.mark.parametrize("language", ["c", "cpp"])
+def test_a_type_of_functions_is_known_however_it_is_written(language):
+    assert told(language, "typedef int (plain)(int);\ntypedef int (*pointer)(int);\ntypedef int bare(int);\n") == [
+        "plain type 1-1", "pointer type 2-2", "bare type 3-3",
+    ]  # fmt: skip
+
+
+def test_definitions_in_many_namespaces_are_known():
+    text = "".join(f"namespace n{n} {{\n" for n in range(8)) + "class C { void m() {} };\n" + "}\n" * 8
+    assert "m method 9-9 C" in told("cpp", text)
+
+
 def test_a_parser_that_takes_too_long_is_stopped(monkeypatch):
     monkeypatch.setattr("hub.index.symbols._TIMEOUT_S", 0.0)
     with pytest.raises(ParserSlow):

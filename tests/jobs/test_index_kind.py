@@ -14,7 +14,7 @@ from hub.core.errors import BadParams, UrlRefused
 from hub.index import place
 from hub.jobs.base import Rules, Target
 from hub.jobs.kinds.index import INDEX
-from tests.index.samples import commit, content, find, paths
+from tests.index.samples import commit, content, find, indexed, paths
 from tests.jobs.child_run import ChildRun
 from tests.jobs.conftest import needs, until
 
@@ -31,9 +31,11 @@ FILES = {f"src/file_{n}.py": f"def function_{n}():\n    return {n}\n".encode() f
 class IndexRun(ChildRun):
     """A child on an index task; `path` makes its project a folder."""
 
-    def __init__(self, base, path: str | None = None, **options: Any) -> None:
+    def __init__(self, base, path: str | None = None, *, before: str = "", **options: Any) -> None:
+        """`before` is what the child does first."""
         self._path = path
-        super().__init__(base, "https://example.org/r.git", command=(sys.executable, "-c", PROGRAM), **options)
+        command = (sys.executable, "-c", before + PROGRAM)
+        super().__init__(base, "https://example.org/r.git", command=command, **options)
 
     def tell(self, line: str) -> None:
         line = line.replace('"kind": "clone"', '"kind": "index"')
@@ -124,6 +126,26 @@ def test_a_disk_that_is_nearly_full_ends_the_job_before_it_is(tmp_path, run) -> 
     commit(tmp_path / "home" / "repo", FILES)
     assert run(rules={"min_free_bytes": 2**60}).failure()["code"] == "disk_full"
     assert run().result()["files"] == 30
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_disk_that_is_full_in_the_middle_ends_the_job_and_the_next_one_goes_on(tmp_path, run, force) -> None:
+    text = "".join(f"def function_{n}(word_{n}):\n    return '{n**9:x}'\n" for n in range(200))
+    files = {f"src/file_{n}.py": text.replace("word", f"w{n**7:x}").encode() for n in range(40)}
+    repo = commit(tmp_path / "home" / "repo", files)
+    index = place(tmp_path / "home")
+    if force:
+        run().result()
+    small_batches = "import hub.index.builder\nhub.index.builder.BATCH_FILES = 4\n"
+    full = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))\n"
+    failed = run(before=small_batches + full, params={"force": force})
+    failure = failed.failure()
+    assert (failure["code"], failure["retry"]) == ("disk_full", True)
+    coverage = find(index, "function_7(")["coverage"]
+    assert coverage["indexed"] == 40 if force else 0 < coverage["indexed"] < coverage["of"] == 40
+    assert 0 < run(params={"force": force}).result()["parsed"] < 40
+    indexed(tmp_path / "whole.sqlite3", repo)
+    assert content(index) == content(tmp_path / "whole.sqlite3")
 
 
 @pytest.mark.parametrize("how", ["cancel", "kill"])

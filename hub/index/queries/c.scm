@@ -14,11 +14,10 @@
   (pointer_declarator declarator: (type_identifier) @name)
   (array_declarator declarator: (type_identifier) @name)
   (function_declarator declarator: (type_identifier) @name)
+  (function_declarator declarator: (parenthesized_declarator (type_identifier) @name))
   (function_declarator declarator: (parenthesized_declarator (pointer_declarator declarator: (type_identifier) @name)))
   (pointer_declarator declarator: (function_declarator declarator:
     (parenthesized_declarator (pointer_declarator declarator: (type_identifier) @name))))]) @type
-(preproc_def name: (identifier) @name) @macro
-(preproc_function_def name: (identifier) @name) @macro
 ; Of variables, those in functions are left out afterwards: a declaration may stand under any #if.
 (declaration declarator: (init_declarator declarator: [
   (identifier) @name

@@ -28,9 +28,8 @@
   (pointer_declarator declarator: (type_identifier) @name)
   (array_declarator declarator: (type_identifier) @name)
   (function_declarator declarator: (type_identifier) @name)
+  (function_declarator declarator: (parenthesized_declarator (type_identifier) @name))
   (function_declarator declarator: (parenthesized_declarator (pointer_declarator declarator: (type_identifier) @name)))]) @type
-(preproc_def name: (identifier) @name) @macro
-(preproc_function_def name: (identifier) @name) @macro
 (translation_unit (declaration declarator: (init_declarator declarator: [
   (identifier) @name
   (pointer_declarator declarator: (identifier) @name)

@@ -87,14 +87,19 @@ def _folder(task: Task) -> Path:
 
 
 def _explained(exc: sqlite3.Error, home: Path) -> JobFailed:
-    text = str(exc)
-    if "full" in text:
-        return disk_full("The disk is full, so the job was stopped.")
+    from hub.index.index_file import is_broken  # noqa: PLC0415 - see `run`
+
     if not home.exists():
         return JobFailed("index_gone", "The project was removed while it was indexed.", retry=True)
-    if "malformed" in text or "not a database" in text:
+    if getattr(exc, "sqlite_errorcode", 0) in _FULL:
+        return disk_full("The disk is full, so the job was stopped.")
+    if isinstance(exc, sqlite3.DatabaseError) and is_broken(exc):
         return JobFailed("index_broken", "The index file cannot be read.", hint=HINTS["index_broken"])
-    return JobFailed("index_failed", f"The index could not be written: {text}.", retry=True)
+    return JobFailed("index_failed", f"The index could not be written: {exc}.", retry=True)
+
+
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
+"""The second is what a used-up quota is to SQLite."""
 
 
 INDEX = Kind(
