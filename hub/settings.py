@@ -8,6 +8,7 @@ import dataclasses
 import ipaddress
 import math
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ MIB = 1024 * KIB
 ABOVE_ZERO = frozenset(
     {
         "connect_timeout_s", "heartbeat_s", "high_water_bytes", "mailbox_events", "max_body_bytes", "max_frame_bytes",
-        "max_running_jobs", "ring_size", "send_buffer_bytes", "silence_timeout_s", "too_slow_s",
+        "max_running_jobs", "outside_silence_s", "ring_size", "send_buffer_bytes", "silence_timeout_s", "too_slow_s",
     }
 )  # fmt: skip
 BOOLEANS = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
@@ -48,6 +49,7 @@ class Settings:
     port: int = setting(8470, "Port to listen on; 0 takes a free one")
     data_dir: str = setting("", "Folder of the journal and of what jobs make; empty: the XDG data folder")
     allowed_hosts: tuple[str, ...] = setting((), "Host names besides loopback under which the hub may be asked")
+    cors_origins: tuple[str, ...] = setting((), "Origins whose pages may use the API, such as https://tools.example")
     log_level: str = setting("info", "debug, info, warning or error")
 
     max_running_jobs: int = setting(2, "Jobs that run at the same time; the others queue", "jobs")
@@ -58,8 +60,24 @@ class Settings:
     connect_timeout_s: float = setting(20.0, "Longest wait for a server to accept and answer", "seconds")
     silence_timeout_s: float = setting(120.0, "Longest silence of a server in mid-transfer", "seconds")
     sync_interval_s: float = setting(0.0, "Time between syncs of all projects in the background; 0: none", "seconds")
+    retry_attempts: int = setting(0, "Tries in all of a job that fails and may yet succeed; 0: one only", "tries")
+    retry_backoff_s: float = setting(30.0, "Wait before the second try; each further one is twice as long", "seconds")
+    retry_max_backoff_s: float = setting(3600.0, "Longest wait between two tries", "seconds")
+    max_schedules: int = setting(50, "Schedules that each project may have", "schedules")
+    shortest_schedule_s: float = setting(60.0, "Shortest time between two turns of a schedule", "seconds")
+    max_webhooks: int = setting(50, "Webhooks that the hub may have", "webhooks")
+    webhook_days: float = setting(5.0, "Time after which a webhook that nothing reaches is disabled; 0: never", "days")
+    outside_silence_s: float = setting(3600.0, "Longest silence of an outside job that promised no other", "seconds")
+    outside_cancel_s: float = setting(60.0, "Time an outside job has to stop when it is cancelled", "seconds")
+    max_outside_jobs: int = setting(2000, "Outside jobs that may be live at the same time", "jobs")
+    max_outside_jobs_project: int = setting(500, "Outside jobs of one project that may be live", "jobs")
+    publish_rate: int = setting(5000, "Events a second that may be published to a project; 0: any number", "events")
     kept_work_days: float = setting(7.0, "Age at which work kept for a retry is dropped", "days")
     min_free_bytes: int = setting(256 * MIB, "Disk floor: a job ends rather than leave less", "bytes")
+
+    snapshot_store: str = setting("", "Where snapshots go: a folder, s3://, gs:// or az://; empty: in data_dir")
+    snapshot_quiet_s: float = setting(2.0, "Time without a change after which a folder is quiet", "seconds")
+    snapshot_wait_s: float = setting(120.0, "Longest wait of a snapshot for its folder to be quiet", "seconds")
 
     ring_size: int = setting(1024, "Events of each project kept in memory for quick resumes", "events")
     recent_jobs: int = setting(10, "Ended jobs of each project in a snapshot", "jobs")
@@ -83,6 +101,12 @@ class Settings:
     def data_path(self) -> Path:
         return Path(self.data_dir).absolute() if self.data_dir else default_data_dir()
 
+    @property
+    def store_url(self) -> str:
+        """Of the snapshots: a URL, an absolute path, or empty for folders in `data_dir`."""
+        is_folder = self.snapshot_store and "://" not in self.snapshot_store
+        return str(Path(self.snapshot_store).absolute()) if is_folder else self.snapshot_store
+
     def check(self) -> None:
         """Raise SettingsError for the first value that cannot be meant."""
         for field in dataclasses.fields(self):
@@ -100,6 +124,12 @@ class Settings:
                 ipaddress.ip_network(network, strict=False)
             except ValueError as exc:
                 raise SettingsError(f"allow_networks: {network!r} is not a network such as 10.0.0.0/8") from exc
+        if "://" in self.snapshot_store and not re.match(r"(s3|gs|az)://[^/]", self.snapshot_store):
+            raise SettingsError(
+                f"snapshot_store: {self.snapshot_store!r} is no folder, nor an s3://, gs:// or az:// URL"
+            )
+        if "@" in self.snapshot_store.partition("://")[2].partition("/")[0]:
+            raise SettingsError("snapshot_store must hold no credentials; they go into the environment")
         for root in self.roots:
             if not Path(root).is_absolute():
                 raise SettingsError(f"roots: {root!r} must be an absolute path")

@@ -11,7 +11,7 @@ from pathlib import Path
 def statements(path: Path) -> Mapping[str, str]:
     """Of a `.sql` file, by the name in the `-- name:` line above each."""
     parts = re.split(r"^-- name: (\w+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {name: statement.strip() for name, statement in zip(parts[1::2], parts[2::2], strict=True)}
+    return {name: statement.strip().removesuffix(";") for name, statement in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 @functools.cache

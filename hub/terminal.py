@@ -14,6 +14,8 @@ SMALLEST_BAR, LARGEST_BAR = 8, 30
 GREEN, RED, YELLOW, CYAN = 32, 31, 33, 36
 ASCII = str.maketrans("…✓✗·", "~+x-")
 GAP = "  "
+STALLED_S = 10.0
+"""Nothing has moved for so long: then it is worth a word."""
 ETA_ROUNDING = ((120, 1, 10, "s"), (7200, 60, 1, "min"), (math.inf, 3600, 1, "h"))
 """Up to how many seconds: the unit in seconds, the step, the unit's name."""
 
@@ -87,7 +89,7 @@ def summary(job: JobState, style: Style) -> list[str]:
     """How it ended, why, and what to do about it."""
     took = f" after {_took(job.started, job.ended)}" if job.started is not None else ""
     what = f"{clean(job.project)}: {clean(job.kind)}"
-    again = f"{GAP}Run it again: progress-hub retry {job.id}"
+    again = [] if job.is_outside else [f"{GAP}Run it again: progress-hub retry {job.id}"]
     if job.state is State.SUCCEEDED:
         lines = [f"{_mark('✓', GREEN, style)} {what} succeeded{took}"]
         if text := result_text(job.result or {}):
@@ -99,11 +101,12 @@ def summary(job: JobState, style: Style) -> list[str]:
             lines.append(f"{GAP}{clean(job.error.message)}")
             if job.error.hint:
                 lines.append(f"{GAP}What to do: {clean(job.error.hint)}")
-        lines.append(again)
+        lines += again
     elif job.state is State.CANCELLED:
         lines = [f"{_mark('✗', YELLOW, style)} {what} was cancelled{took}"]
     else:
-        lines = [f"{_mark('✗', YELLOW, style)} {what} was interrupted{took}: the hub stopped under it", again]
+        why = "" if job.is_outside else ": the hub stopped under it"
+        lines = [f"{_mark('✗', YELLOW, style)} {what} was interrupted{took}{why}", *again]
     return [style.plain(line) for line in lines]
 
 
@@ -125,6 +128,8 @@ def percent_of(job: JobState) -> int:
 def doing(job: JobState) -> str:
     """What it does now, in a few words."""
     if job.state is State.QUEUED:
+        if job.starts_at is not None and job.retry is not None:
+            return f"Waiting for try {job.retry.attempt} of {job.retry.attempts}"
         return f"Waiting, number {job.queue} in the queue" if job.queue else "Waiting"
     title = _title(job) or "Starting"
     return {State.PAUSED: "Paused", State.CANCELLING: "Cancelling"}.get(job.state, title)
@@ -152,8 +157,9 @@ def rate(job: JobState) -> str:
 def eta(job: JobState) -> str:
     """`20 to 40 s left`: a range, rounded to what it is worth; or that nothing moves."""
     progress = _progress(job)
-    if progress is not None and progress.stalled_s and job.state is State.RUNNING:
-        return f"stalled: nothing moved for {duration(progress.stalled_s)}"
+    still_s = progress.stalled_s or 0.0 if progress is not None else 0.0
+    if still_s >= STALLED_S and job.state is State.RUNNING:
+        return f"stalled: nothing moved for {duration(still_s)}"
     if progress is None or progress.eta_s is None or job.state is not State.RUNNING:
         return ""
     low_s, high_s = progress.eta_s

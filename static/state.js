@@ -30,6 +30,7 @@ function first(event) {
     stage: null, step: 0, steps: 0, percent: 0, current: 0, total: null, unit: '', rate: null, eta_s: null,
     stalled_s: null, usual_s: null, message: '', detail: {}, error: null, result: null, queue: null, created: event.at,
     started: null, ended: null, held_at: null, held_ms: 0, attempt: 1, retry_of: null, resumed: false, resumable: false,
+    scheduled_by: null, retry: null, starts_at: null, silence_s: null,
   };
 }
 
@@ -54,6 +55,10 @@ function onJob(state, event) {
     retry_of: event.retry_of ?? null,
     resumed: event.resumed ?? false,
     resumable: event.resumable ?? false,
+    retry: event.retry ?? null,
+    starts_at: event.starts_at ?? null,
+    scheduled_by: event.scheduled_by ?? null,
+    silence_s: event.silence_s ?? state.silence_s,
     percent: event.state === 'succeeded' ? 100 : state.percent,
     rate: ended ? null : state.rate,
     eta_s: ended ? null : state.eta_s,

@@ -1,12 +1,23 @@
 """What every test may use: deadlines instead of sleeps, and the rule for services that a machine may lack."""
 
 import asyncio
+import functools
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import aiosqlite.core
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ends() -> Iterator[None]:
+    """A test that fails before it has closed its journal leaves a thread; it shall not keep the run from ending."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(aiosqlite.core, "Thread", functools.partial(threading.Thread, daemon=True))
+        yield
 
 
 async def until(predicate: Callable[[], Any], timeout_s: float = 10.0) -> Any:

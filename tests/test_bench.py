@@ -39,7 +39,7 @@ def measure(path: Path, *arguments: str) -> int:
     return main([*SMALLEST, *arguments, f"--figures={path}"])
 
 
-@pytest.mark.parametrize("row", ["fanout", "latency", "memory", "stalled", "rate", "sweep"])
+@pytest.mark.parametrize("row", ["fanout", "latency", "memory", "stalled", "rate", "sweep", "publish", "surfaces"])
 def test_a_row_is_measured_saved_and_told(
     row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ def test_the_commands_are_ones_that_exist(line):
 def test_the_curl_examples_ask_for_routes_that_exist(line):
     words = shlex.split(line)
     path = next(word for word in words if word.startswith("$HUB")).replace("$HUB", "/api/v1").partition("?")[0]
-    method = "POST" if "-d" in words or "POST" in words else "GET"
+    method = words[words.index("-X") + 1] if "-X" in words else "POST" if "-d" in words else "GET"
     asked = [re.fullmatch(re.sub(r"{\w+}", "[^/]+", route.path), path) for route in ROUTES if route.method == method]
     assert any(asked), f"there is no {method} {path}"
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hub.core.events import Failure, ProgressBody, State
 from hub.core.job import JobState, StageState
+from hub.core.retries import Retry
 from hub.terminal import (
     Style,
     amount,
@@ -177,6 +178,8 @@ def test_counts_of_an_earlier_stage_are_not_shown_under_the_next_one():
 
 
 def test_a_waiting_job_says_its_place():
+    again = replace(JOB, state=State.QUEUED, stages=(), progress=None, retry=Retry(attempts=3, attempt=2), starts_at=5)
+    assert "Waiting for try 2 of 3" in plain_line(again)
     waiting = replace(JOB, state=State.QUEUED, queue=2, stages=(), progress=None)
     assert plain_line(waiting) == "demo: Waiting, number 2 in the queue, 0 %"
 
@@ -221,6 +224,12 @@ def test_failure_says_where_why_and_what_to_do():
         "  What to do: Try again later.",
         "  Run it again: progress-hub retry 0190",
     ]
+
+
+def test_a_job_of_another_program_is_not_the_hubs_to_run_again():
+    error = Failure(code="exit_1", message="make ended with exit code 1.", retry=True)
+    assert summary(ended(State.FAILED, error=error, silence_s=30.0), ASCII)[1:] == ["  make ended with exit code 1."]
+    assert summary(ended(State.INTERRUPTED, silence_s=30.0), ASCII) == ["x demo: clone was interrupted after 8.2 s"]
 
 
 def test_cancelled_and_interrupted_are_told_apart():

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hub.cli import codes, credentials
+from hub.cli import codes, credentials, policy
 from hub.cli.screen import Screen, screen
 from hub.client import Hub, HubRefused, fold, job_state
 from hub.core.events import BODIES, State
@@ -34,26 +34,38 @@ def clone(options: argparse.Namespace) -> int:
     params = {name: value for name in CLONE_OPTIONS if (value := getattr(options, name))}
     params |= {"engine": options.engine} if options.engine != "auto" else {}
     params |= credentials.given(options)
+    retry = policy.given(options)
 
     async def start(hub: Hub) -> JobState:
         project = await hub.create_project(url=url, id=options.id, name=options.name)
-        try:
-            return job_state(await hub.start(project["id"], "clone", params, key=str(uuid.uuid4())))
-        except HubRefused as refused:
-            if refused.narrow_code != "already_running":
-                raise
-            sys.stderr.write(f"{project['id']} is being cloned already; this is that job.\n")
-            return job_state(await hub.job(refused.detail["job"]))
+        return await start_or_join(hub, project["id"], "clone", params, retry)
 
-    return _to_the_end(options, start)
+    return to_the_end(options, start)
+
+
+async def start_or_join(
+    hub: Hub, project: str, kind: str, params: Mapping[str, Any], retry: Mapping[str, Any] | None
+) -> JobState:
+    """The job that was started, or the one of its kind that is there already."""
+    try:
+        return job_state(await hub.start(project, kind, params, key=str(uuid.uuid4()), retry=retry))
+    except HubRefused as refused:
+        if refused.narrow_code != "already_running":
+            raise
+        job = job_state(await hub.job(refused.detail["job"]))
+        waits = f" It waits to be tried again; to start it now: progress-hub resume {job.id}" if job.starts_at else ""
+        sys.stderr.write(f"{project} has a {kind} already; this is that job.{waits}\n")
+        return job
 
 
 def watch(options: argparse.Namespace) -> int:
-    return _to_the_end(options, lambda hub: _newest_job(hub, options.what, wait=True))
+    """A job that is named to its own end; a project's newest to the end of its tries."""
+    is_named = JOB_ID.fullmatch(options.what) is not None
+    return to_the_end(options, lambda hub: _newest_job(hub, options.what, wait=True), follows_tries=not is_named)
 
 
 def retry(options: argparse.Namespace) -> int:
-    return _to_the_end(options, _again(options.what, credentials.given(options), from_stage=options.from_stage))
+    return to_the_end(options, _again(options.what, credentials.given(options), from_stage=options.from_stage))
 
 
 def ask(options: argparse.Namespace) -> int:
@@ -64,14 +76,14 @@ def ask(options: argparse.Namespace) -> int:
         verbs = {"cancel": hub.cancel, "pause": hub.pause, "resume": hub.resume}
         return job_state(await verbs[options.verb](job.id))
 
-    job = _on_hub(options, asked)
+    job = on_hub(options, asked)
     print(json.dumps(job.to_wire()) if options.json else f"{job.id} is {job.state}")
     return codes.SUCCEEDED
 
 
 def listing(options: argparse.Namespace) -> int:
     query = {name: getattr(options, name) for name in ("project", "kind", "state", "limit")}
-    page = _on_hub(options, lambda hub: hub.jobs(**query))
+    page = on_hub(options, lambda hub: hub.jobs(**query))
     if options.json:
         for item in page["items"]:
             print(json.dumps(item))
@@ -93,6 +105,12 @@ def repository_url(text: str) -> str:
     return text
 
 
+def depth(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
 def table(page: Mapping[str, Any], now_ms: float) -> Sequence[str]:
     jobs = [job_state(item) for item in page["items"]]
     if not jobs:
@@ -110,7 +128,7 @@ def table(page: Mapping[str, Any], now_ms: float) -> Sequence[str]:
     return [*lines, f"... and {left_out} more; see --limit"] if left_out > 0 else lines
 
 
-def _on_hub(options: argparse.Namespace, act: Callable[[Hub], Awaitable[T]]) -> T:
+def on_hub(options: argparse.Namespace, act: Callable[[Hub], Awaitable[T]]) -> T:
     async def run() -> T:
         async with Hub(options.hub) as hub:
             return await act(hub)
@@ -118,21 +136,27 @@ def _on_hub(options: argparse.Namespace, act: Callable[[Hub], Awaitable[T]]) -> 
     return asyncio.run(run())
 
 
-def _to_the_end(options: argparse.Namespace, start: Callable[[Hub], Awaitable[JobState]]) -> int:
-    """Start, or find, a job and watch it; ask for credentials and run it again when that is what it lacked."""
+def to_the_end(
+    options: argparse.Namespace, start: Callable[[Hub], Awaitable[JobState]], *, follows_tries: bool = True
+) -> int:
+    """Start, or find, a job and watch it; ask for credentials and run it again when that is what it lacked. With
+    `follows_tries`, watch what the hub tries again by itself, too.
+    """
     if getattr(options, "detach", False):
-        job = _on_hub(options, start)
+        job = on_hub(options, start)
         print(json.dumps(job.to_wire()) if options.json else job.id)
         return codes.SUCCEEDED
     for question in range(QUESTIONS + 1):
-        view = screen(as_json=options.json)
 
-        async def follow(
-            hub: Hub, view: Screen = view, start: Callable[[Hub], Awaitable[JobState]] = start
-        ) -> JobState:
-            return await _followed(hub, await start(hub), view)
+        async def follow(hub: Hub, start: Callable[[Hub], Awaitable[JobState]] = start) -> JobState:
+            job = await _followed(hub, await start(hub), screen(as_json=options.json))
+            while follows_tries and (again := await _next_try(hub, job)) is not None:
+                view = screen(as_json=options.json)
+                view.note(f"Trying again by itself; to start it now: progress-hub resume {again.id}")
+                job = await _followed(hub, again, view)
+            return job
 
-        job = _on_hub(options, follow)
+        job = on_hub(options, follow)
         if question == QUESTIONS or options.json or not _wants_credentials(job) or not credentials.can_ask():
             break
         answer = credentials.asked()
@@ -159,6 +183,14 @@ async def _followed(hub: Hub, job: JobState, view: Screen) -> JobState:
         raise HubRefused(f"The hub ended the stream of {job.id}, which is {job.state}.", code="ended_early")
     view.end(job)
     return job
+
+
+async def _next_try(hub: Hub, job: JobState) -> JobState | None:
+    """The job that the hub tries again with after this one; None: it does not."""
+    if job.state is not State.FAILED or job.retry is None or not job.retry.has_more:
+        return None
+    newest = (await hub.jobs(project=job.project, kind=job.kind, limit=1))["items"]
+    return job_state(newest[0]) if newest and newest[0]["retry_of"] == job.id else None
 
 
 async def _newest_job(hub: Hub, what: str, *, wait: bool = False) -> JobState:

@@ -2,12 +2,26 @@
 
 import argparse
 import dataclasses
+import functools
 import os
 from pathlib import Path
 from typing import Any
 
 import hub
-from hub.cli import codes, jobs, search
+from hub.cli import (
+    batch,
+    codes,
+    history,
+    ingest,
+    jobs,
+    policy,
+    run,
+    schedules,
+    search,
+    snapshots,
+    statistics,
+    webhooks,
+)
 from hub.client import DEFAULT_URL
 from hub.settings import Settings, SettingsError, parse
 
@@ -26,8 +40,11 @@ examples:
   progress-hub clone https://example.org/repo.git  clone on the hub, and watch
   progress-hub clone --detach --depth 1 URL        start it, and leave
   progress-hub clone --token-env TOKEN URL         the token is in the environment variable TOKEN
+  progress-hub ingest github owner/name            clone it and make it searchable, in one go
+  progress-hub start index --all                   one kind of job on every project
   progress-hub watch repo                          a project's newest job, or the first to come
   progress-hub jobs --json                         what ran and runs, one JSON object a line
+  progress-hub run -- make all                     a command of yours, with its progress on the hub
 
 {codes.HELP}
 
@@ -60,14 +77,30 @@ examples:
 {codes.HELP}"""
 
 
+class Command(argparse.ArgumentParser):
+    takes_any_order = False
+    """Options may stand between its other arguments, too."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if not self.takes_any_order:
+            return super().parse_known_args(args, namespace)
+        self.takes_any_order = False  # for what comes back here
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.takes_any_order = True
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="progress-hub", description=ABOUT, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     top.add_argument("--version", action="version", version=f"progress-hub {hub.__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Command)
     _add_serve(commands)
     _add_clone(commands)
+    _add_ingest(commands)
+    _add_start(commands)
 
     watch = _command(commands, "watch", "Watch a job until it ends", jobs.watch, codes.HELP)
     watch.add_argument("what", metavar="PROJECT|JOB", help="a project's newest job, or the first to come; or a job")
@@ -76,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     for verb, about in (
         ("cancel", "Ask a job to stop"),
         ("pause", "Have a job stand still"),
-        ("resume", "Let a paused job go on"),
+        ("resume", "Let a paused job go on, or one that waits to be tried again"),
     ):
         command = _command(commands, verb, about, jobs.ask)
         command.set_defaults(verb=verb)
@@ -100,12 +133,21 @@ def parser() -> argparse.ArgumentParser:
     search.add_options(found)
     _add_output(found, draws=False)
 
+    wrapped = _command(commands, "run", "Run a command, and show its progress on the hub", run.run, run.EXAMPLES)
+    _add_hub(wrapped)
+    run.add_options(wrapped)
+
+    _add_rhythm(commands)
+    taken = _command(commands, "snapshot", "Take a snapshot, and watch", snapshots.take, snapshots.TAKE_EXAMPLES)
+    snapshots.add_options(taken)
+    _add_output(taken, detach=True)
+
     _command(commands, "version", "Print the version", _version)
     return top
 
 
-def _command(commands: Any, name: str, about: str, run: Any, epilog: str = "") -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(
+def _command(commands: Any, name: str, about: str, run: Any, epilog: str = "") -> Command:
+    command: Command = commands.add_parser(
         name, help=about, description=about + ".", epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     command.set_defaults(run=run)
@@ -132,7 +174,7 @@ def _add_clone(commands: Any) -> None:
     clone.add_argument("url", metavar="URL", help="where git would clone from; again: fetch what is new")
     clone.add_argument("--name", help="the project's name (default: from the URL)")
     clone.add_argument("--id", help="the project's id, as it stands in URLs (default: from the name)")
-    clone.add_argument("--depth", type=_depth, metavar="N", help="only the newest N commits")
+    clone.add_argument("--depth", type=jobs.depth, metavar="N", help="only the newest N commits")
     clone.add_argument("--branch", help="the branch to check out, instead of the repository's own choice")
     clone.add_argument("--bare", action="store_true", help="no files, only the repository")
     clone.add_argument("--submodules", action="store_true", help="submodules, too")
@@ -140,7 +182,53 @@ def _add_clone(commands: Any) -> None:
         "--engine", choices=("auto", "git", "libgit2"), default="auto", help="what does the work (default: auto)"
     )
     _add_credentials(clone)
+    policy.add_options(clone)
     _add_output(clone, detach=True)
+
+
+def _add_ingest(commands: Any) -> None:
+    command = _command(
+        commands, "ingest", "Bring a repository here, index it, and watch", ingest.ingest, ingest.EXAMPLES
+    )
+    ingest.add_options(command)
+    _add_credentials(command)
+    policy.add_options(command)
+    _add_output(command, detach=True)
+
+
+def _add_start(commands: Any) -> None:
+    command = _command(commands, "start", "Start a kind of job on many projects", batch.start, batch.EXAMPLES)
+    command.takes_any_order = True
+    batch.add_options(command)
+    policy.add_options(command)
+    _add_output(command, draws=False)
+
+
+def _add_rhythm(commands: Any) -> None:
+    for name, about, module in (
+        ("snapshots", "Look at snapshots, restore, verify and prune them", snapshots),
+        ("schedules", "Jobs that come back by themselves", schedules),
+        ("webhooks", "Other programs that are told of ends", webhooks),
+    ):
+        group = _command(commands, name, about, None, module.EXAMPLES)
+        verbs = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        module.add_commands(functools.partial(_command, verbs), _add_output)
+
+    told = _command(
+        commands, "history", "Print a project's history, or write it to a file", history.history, history.EXAMPLES
+    )
+    history.add_options(told)
+    _add_output(told, draws=False)
+
+    counted = _command(
+        commands,
+        "statistics",
+        "How long jobs take, and how often they succeed",
+        statistics.statistics,
+        statistics.EXAMPLES,
+    )
+    statistics.add_options(counted)
+    _add_output(counted, draws=False)
 
 
 def _add_credentials(command: argparse.ArgumentParser) -> None:
@@ -152,11 +240,15 @@ def _add_credentials(command: argparse.ArgumentParser) -> None:
     group.add_argument("--ssh-key", type=Path, metavar="FILE", help="private key; what is given is then its passphrase")
 
 
-def _add_output(command: argparse.ArgumentParser, *, draws: bool = True, detach: bool = False) -> None:
+def _add_hub(command: argparse.ArgumentParser) -> None:
     default = os.environ.get("HUB_URL") or DEFAULT_URL  # which the help does not show: it may hold a password
     command.add_argument(
         "--hub", metavar="URL", default=default, help=f"the hub to talk to (HUB_URL; default {DEFAULT_URL})"
     )
+
+
+def _add_output(command: argparse.ArgumentParser, *, draws: bool = True, detach: bool = False) -> None:
+    _add_hub(command)
     about = "one JSON object a line: every message as it comes" if draws else "one JSON object a line"
     command.add_argument("--json", action="store_true", help=about)
     if detach:
@@ -188,12 +280,6 @@ def _value(field: "dataclasses.Field[Any]", flag: str) -> Any:
             raise argparse.ArgumentTypeError(str(exc).removeprefix(f"{flag}: ")) from exc
 
     return value
-
-
-def _depth(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 import os
 import ssl
 import urllib.parse
+from asyncio import AbstractEventLoop, get_running_loop
 from asyncio import sleep as pause
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -11,6 +12,7 @@ from typing import Any, Self
 import aiohttp
 
 from hub.client.address import address
+from hub.client.background import left_behind
 from hub.client.errors import LONGEST_RETRY_S, HubUnreachable, NotAHub, refusal, retry_after_s
 from hub.client.link import Link, Pace, Watch
 from hub.client.rungs import Ask
@@ -19,12 +21,14 @@ from hub.core.events import ENDS, Position
 DEFAULT_URL = "http://127.0.0.1:8470"
 ANSWER_S = 30.0
 PROJECT, JOB, PAGE = ("id", "job"), ("id", "project", "state", "seq"), ("items", "total")
+PUBLISHED = ("outcomes", "jobs")
 """What must be in an answer for it to be a hub's."""
 
 
 class Hub:
-    """One hub, at `base`. An async context manager; every call raises HubUnreachable (or NotAHub) or HubRefused.
+    """The bare calls to one hub, at `base`: answers are JSON. For programs there is `Client`.
 
+    An async context manager; every call raises HubUnreachable (or NotAHub) or HubRefused.
     A hub that is busy and says until when is asked again then, for half a minute at most.
     """
 
@@ -33,6 +37,8 @@ class Hub:
         self.base = address(base)
         self._pace = pace or Pace()
         self._session: aiohttp.ClientSession | None = None
+        self._loop: AbstractEventLoop | None = None
+        """What the session's connections belong to."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -41,9 +47,12 @@ class Hub:
         await self.close()
 
     async def close(self) -> None:
-        if self._session:
-            await self._session.close()
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            if self._loop is get_running_loop():
+                await session.close()
+            else:
+                left_behind(session)
 
     async def create_project(self, **what: str | None) -> dict[str, Any]:
         """A project from `url` or `path`, with `id` and `name` if given; the one that exists, when there is one."""
@@ -54,15 +63,42 @@ class Hub:
         return await self._call("GET", f"/projects/{_quoted(project)}", PROJECT)
 
     async def start(
-        self, project: str, kind: str, params: Mapping[str, Any] | None = None, *, key: str | None = None
+        self,
+        project: str,
+        kind: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        retry: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Start a job; its state object. The same `key` twice starts one job only.
+        """Start a job; its state object. The same `key` twice starts one job only. `retry` is when to try again by
+        itself: `{"attempts", "backoff_s"?, "factor"?, "max_backoff_s"?}`.
 
         HubRefused `already_running` has the running job's id in `detail["job"]`.
         """
         headers = {"Idempotency-Key": key} if key else {}
-        body = {"kind": kind, "params": dict(params or {})}
+        body = {"kind": kind, "params": dict(params or {})} | ({"retry": dict(retry)} if retry else {})
         return await self._call("POST", f"/projects/{_quoted(project)}/jobs", JOB, body, headers=headers)
+
+    async def start_many(
+        self,
+        projects: Sequence[str] | Mapping[str, str] | str,
+        kind: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        retry: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Start the same job on many projects: their ids, "all", or a filter by `match` and `last`.
+
+        `{"items": [{project, outcome, job? | error?}], "total"}`; an outcome is accepted, already_running or refused.
+        """
+        wanted: Any = projects
+        if not isinstance(projects, str):
+            wanted = dict(projects) if isinstance(projects, Mapping) else list(projects)
+        body = {"kind": kind, "params": dict(params or {}), "projects": wanted}
+        body |= {"retry": dict(retry)} if retry else {}
+        return await self._call("POST", "/jobs", PAGE, body, headers={"Idempotency-Key": key} if key else {})
 
     async def job(self, job: str) -> dict[str, Any]:
         return await self._call("GET", f"/jobs/{_quoted(job)}", JOB)
@@ -94,6 +130,10 @@ class Hub:
         if from_stage:
             body["from"] = "stage"
         return await self._call("POST", f"/jobs/{_quoted(job)}/retry", JOB, body)
+
+    async def publish(self, project: str, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Tell of jobs that run elsewhere: `{"outcomes": [...], "jobs": {...}}`, one outcome an event."""
+        return await self._call("POST", f"/projects/{_quoted(project)}/publish", PUBLISHED, {"events": list(events)})
 
     async def watch(
         self,
@@ -133,7 +173,9 @@ class Hub:
                 yield message
 
     def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
+        if self._session is None or self._loop is not get_running_loop():
+            left_behind(self._session)
+            self._loop = get_running_loop()
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_S))
         return self._session
 

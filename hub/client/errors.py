@@ -52,6 +52,12 @@ class HubRefused(HubError):
         """The HTTP status; None when a stream was ended instead."""
 
 
+class JobCancelled(HubError):
+    """Somebody has cancelled this job on the hub."""
+
+    code = "cancelled"
+
+
 async def refusal(response: aiohttp.ClientResponse) -> HubError:
     """HubRefused with the hub's words in `response`, or NotAHub when whatever sent it was none."""
     try:

@@ -11,7 +11,9 @@ from hub.core.job import JobState, reduce
 def job_state(wire: Mapping[str, Any]) -> JobState:
     """The state object of the API as a `JobState`. Raises NotAHub for anything else."""
     try:
-        progress = {name: wire[name] for name in PROGRESS_FIELDS} if wire["stage"] else None
+        progress = None
+        if wire["stage"] or wire["current"] or wire["total"] is not None:  # a job without stages counts all the same
+            progress = {name: wire[name] for name in PROGRESS_FIELDS} | {"stage": wire["stage"] or ""}
         return JobState.from_row({**wire, "progress": progress, "progress_seq": wire["seq"], "progress_at": 0})
     except (KeyError, ValueError, TypeError) as exc:
         raise NotAHub("What came as a job is none; is it a Progress Hub that answers?") from exc

@@ -26,8 +26,10 @@ class Catalog:
             raise NotFound(f"There is no project {project!r}.")
         return found
 
-    def find(self, *, url: str | None, path: str | None) -> Project | None:
-        """The project of this URL or folder."""
+    def find(self, *, id_: str | None = None, url: str | None, path: str | None) -> Project | None:
+        """The project of this id, URL or folder, whichever is given."""
+        if id_ is not None:
+            return self._projects.get(id_)
         for project in self._projects.values():
             if (url is not None and project.url == url) or (path is not None and project.path == path):
                 return project

@@ -71,18 +71,19 @@ class Channel(Topic):
         """Those that have not ended, as told."""
         return [job for job in self.jobs.values() if not job.state.is_end]
 
-    def keep(self, event: Event) -> None:
-        """Fold `event` in; forget what is beyond the bounds."""
+    def keep(self, event: Event) -> JobState:
+        """Fold `event` in, and forget what is beyond the bounds; the state of its job now."""
         limits = self._house.limits
         self.head = event.seq
         self.ring.append(event)
         if len(self.ring) > limits.ring_size:
             self.ring.popleft()
-        self.jobs[event.job] = reduce(self.jobs.get(event.job), event)
+        state = self.jobs[event.job] = reduce(self.jobs.get(event.job), event)
         if event.is_end:
             ended = sorted((job for job in self.jobs.values() if job.state.is_end), key=lambda job: job.seq)
             for job in ended[: max(len(ended) - limits.recent_jobs, 0)]:
                 del self.jobs[job.id]
+        return state
 
     def snapshot(self, view: View, ended: JobState | None = None) -> Resumed:
         """Where everything is. `ended` stands in for a watched job too old to be kept here."""
@@ -134,10 +135,12 @@ class Channel(Topic):
     def _shown(self, seq: int, jobs: Sequence[JobState], view: View, *, is_now: bool = True) -> Resumed:
         """A snapshot at the number `seq`."""
         watchers = self.watchers
+        shown = tuple(job for job in jobs if view.job in {None, job.id})
         message = Snapshot(
             project=self.project,
             cursor=str(Position(self._epoch, seq)),
-            jobs=tuple(job.to_wire() | {"watchers": watchers} for job in jobs if view.job in {None, job.id}),
+            jobs=() if view.states else tuple(job.to_wire() | {"watchers": watchers} for job in shown),
+            states=shown if view.states else (),
         )
         return Resumed([message], {self.project: seq}, is_now=is_now)
 

@@ -16,6 +16,11 @@ class View:
     logs: bool = True
     closes: bool = False
     """End the stream after the job's end."""
+    states: bool = False
+    """Events come with their job's state (`Folded`), and whoever comes back is told where things are, not how they came
+    there: another system's messages."""
+    absorbs: bool = False
+    """Progress with something lossless of its job close behind is merged into that."""
 
     def shows(self, event: Event) -> bool:
         return (self.job is None or event.job == self.job) and (self.logs or event.body.type != "log")
@@ -29,7 +34,7 @@ def compose(
     Pure. `events` are in order of seq within each project. Of each job only the newest progress is kept; every number
     skipped is accounted for by a Merged before the next event.
     """
-    newest = {event.job: event.seq for event in events if not event.is_lossless}
+    newest = {event.job: event.seq for event in events if not event.is_lossless or (view.absorbs and view.shows(event))}
     messages: list[Event | Merged] = []
     position = dict(told)
     for event in events:

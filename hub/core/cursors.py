@@ -12,3 +12,15 @@ def number(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise unknown_cursor()
     return int(cursor)
+
+
+def moment(cursor: str) -> tuple[int, str]:
+    """When a thing was created and its id, for lists that go by time: `moment_cursor` of it. Raises BadRequest."""
+    created, _, id_ = cursor.partition("-")
+    if not id_:
+        raise unknown_cursor()
+    return number(created), id_
+
+
+def moment_cursor(created: int, id_: str) -> str:
+    return f"{created}-{id_}"

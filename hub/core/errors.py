@@ -12,7 +12,8 @@
     |  `- ForeignJob       the job is another project's
     |- TooLarge            body or message over its limit
     `- Unavailable         the hub cannot now; later it can
-       `- JournalUnavailable
+       |- JournalUnavailable
+       `- Throttled        too much at once from this caller
 
 A class's docstring is what a user reads when no better sentence is given. This module knows no HTTP status and no
 close code: `web/errors.py` and `transports/ws.py` map `code`.
@@ -117,6 +118,12 @@ class JournalUnavailable(Unavailable):
     """The hub cannot write its journal just now; nothing is lost, and it goes on by itself once it can."""
 
     code = "journal_unavailable"
+
+
+class Throttled(Unavailable):
+    """That is more than the hub takes from one project in so short a time; come back as it says."""
+
+    code = "throttled"
 
 
 class LostReason(enum.StrEnum):

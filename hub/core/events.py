@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+from hub.core.retries import Retry
+
 
 class State(enum.StrEnum):
     """Where a job is. The last four are ends: nothing of the job follows them."""
@@ -96,6 +98,14 @@ class JobBody:
     """It goes on with the work that `retry_of` left."""
     resumable: bool = False
     """Told with the end: the job's work was kept, and a retry can go on with it."""
+    scheduled_by: str | None = None
+    """The schedule that started it, or the job that it is a retry of; None: somebody asked for it."""
+    retry: Retry | None = None
+    """When the hub tries again by itself; None: it does not."""
+    starts_at: int | None = None
+    """Unix milliseconds until which a queued job waits, as the next try of one that failed, holding no place."""
+    silence_s: float | None = None
+    """Of a job that runs outside: its publisher is given up after so many seconds of silence. None: as it was."""
 
     def to_wire(self) -> dict[str, Any]:
         wire: dict[str, Any] = {"state": self.state.value, "params": dict(self.params), "attempt": self.attempt}
@@ -115,11 +125,19 @@ class JobBody:
             wire["resumed"] = True
         if self.resumable:
             wire["resumable"] = True
+        if self.scheduled_by is not None:
+            wire["scheduled_by"] = self.scheduled_by
+        if self.retry is not None:
+            wire["retry"] = self.retry.to_wire()
+        if self.starts_at is not None:
+            wire["starts_at"] = self.starts_at
+        if self.silence_s is not None:
+            wire["silence_s"] = self.silence_s
         return wire
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        error = wire.get("error")
+        error, retry = wire.get("error"), wire.get("retry")
         return cls(
             state=State(wire["state"]),
             params=wire["params"],
@@ -132,6 +150,10 @@ class JobBody:
             retry_of=wire.get("retry_of"),
             resumed=wire.get("resumed", False),
             resumable=wire.get("resumable", False),
+            scheduled_by=wire.get("scheduled_by"),
+            retry=Retry.from_wire(retry) if retry else None,
+            starts_at=wire.get("starts_at"),
+            silence_s=wire.get("silence_s"),
         )
 
 
@@ -192,8 +214,9 @@ class ProgressBody:
     stage: str
     step: int
     steps: int
-    current: int
-    total: int | None
+    current: float
+    """Whole, but for what outside publishers count in parts."""
+    total: float | None
     """None: not known (yet)."""
     unit: str
     percent: float

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from hub.core.channel import Channel, Resumed
 from hub.core.cohorts import House
 from hub.core.events import Event, Position
+from hub.core.job import JobState
 from hub.core.messages import Reset, Snapshot
 from hub.core.topic import Topic
 
@@ -27,7 +28,7 @@ class Feed(Topic):
         """Does not outlive the process."""
         return Position(self._boot, self._count)
 
-    def offer(self, event: Event) -> None:
+    def offer(self, event: Event, state: JobState | None = None) -> None:
         """Log lines are not on the feed."""
         if event.body.type != "log":
             self._count += 1

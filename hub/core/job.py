@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from hub.core.events import Event, Failure, JobBody, LogBody, ProgressBody, Stage, StageBody, State
+from hub.core.retries import Retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +19,8 @@ class StageState:
     """waiting, running, done, or the job's own end for the stage it ended in."""
     started: int | None = None
     ended: int | None = None
-    current: int | None = None
-    total: int | None = None
+    current: float | None = None
+    total: float | None = None
     unit: str | None = None
     held_ms: int = 0
     """Of the time since `started`, what the job was held."""
@@ -74,6 +75,21 @@ class JobState:
     """It goes on with the work that `retry_of` left."""
     resumable: bool = False
     """It has ended, and its work was kept: a retry can go on from the stage it ended in."""
+    scheduled_by: str | None = None
+    """The schedule that started it, or the job that it is a retry of; None: somebody asked for it."""
+    retry: Retry | None = None
+    """When the hub tries again by itself; None: it does not."""
+    starts_at: int | None = None
+    """Unix milliseconds until which it waits, as the next try of `retry_of`, and holds no place; None: it does not."""
+    silence_s: float | None = None
+    """Its publisher is given up after so many seconds of silence; None: the hub runs the job itself."""
+    planned: int = 0
+    """How many of `stages` were planned; the others came as a surprise. The hub's own note, not on the wire."""
+
+    @property
+    def is_outside(self) -> bool:
+        """Another program runs it, and the hub only takes reports."""
+        return self.silence_s is not None
 
     def counts(self) -> dict[str, Any] | None:
         """`{stage, current, total, unit}` of the stage that runs; None where none does or nothing was counted."""
@@ -87,6 +103,12 @@ class JobState:
         if self.state is State.SUCCEEDED:
             return 100.0
         return self.progress.percent if self.progress else 0.0
+
+    @property
+    def told_at(self) -> int:
+        """When it was last heard of, as far as the state shows, in Unix milliseconds."""
+        times = [self.created, self.started, self.ended, self.held_at, *(stage.started for stage in self.stages)]
+        return max(self.progress_at, *(at for at in times if at is not None))
 
     @property
     def stage(self) -> str | None:
@@ -143,6 +165,10 @@ class JobState:
             "retry_of": self.retry_of,
             "resumed": self.resumed,
             "resumable": self.resumable,
+            "scheduled_by": self.scheduled_by,
+            "retry": self.retry.to_wire() if self.retry else None,
+            "starts_at": self.starts_at,
+            "silence_s": self.silence_s,
         }
 
     def to_row(self) -> dict[str, Any]:
@@ -152,6 +178,7 @@ class JobState:
             "progress": progress,
             "progress_at": self.progress_at,
             "progress_seq": self.progress_seq,
+            "planned": self.planned,
         }
 
     @classmethod
@@ -164,7 +191,8 @@ class JobState:
             )
         }  # fmt: skip
         # Hubs before 0.2 did not keep these, and their journals are read, too.
-        newer = {name: row[name] for name in ("held_at", "held_ms", "resumed", "resumable") if name in row}
+        names = ("held_at", "held_ms", "resumed", "resumable", "scheduled_by", "starts_at", "silence_s", "planned")
+        newer = {name: row[name] for name in names if name in row}
         usual = row.get("usual_s")
         return cls(
             **plain,
@@ -174,7 +202,22 @@ class JobState:
             stages=tuple(StageState.from_wire(stage) for stage in row["stages"]),
             progress=ProgressBody.from_wire(row["progress"]) if row["progress"] else None,
             error=Failure.from_wire(row["error"]) if row["error"] else None,
+            retry=Retry.from_wire(row["retry"]) if row.get("retry") else None,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded(Event):
+    """An event, and what its job is after it: for encodings that tell states rather than events."""
+
+    state: JobState
+
+    @classmethod
+    def of(cls, event: Event, state: JobState) -> Self:
+        return cls(
+            project=event.project, seq=event.seq, at=event.at, job=event.job, kind=event.kind, body=event.body,
+            state=state,
+        )  # fmt: skip
 
 
 def reduce(state: JobState | None, event: Event) -> JobState:
@@ -224,6 +267,11 @@ def _on_job(state: JobState, event: Event, body: JobBody) -> JobState:
         retry_of=body.retry_of,
         resumed=body.resumed,
         resumable=body.resumable,
+        scheduled_by=body.scheduled_by,
+        retry=body.retry,
+        starts_at=body.starts_at,
+        silence_s=state.silence_s if body.silence_s is None else body.silence_s,
+        planned=state.planned if state.stages else len(body.plan),
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from hub.core.errors import ForeignJob, JobEnded, NotFound
 from hub.core.events import Body, Event, JobBody, StageBody
 from hub.core.job import JobState, reduce
-from hub.core.ports import Batch, Key
+from hub.core.ports import Batch, Key, Receipt
 from hub.core.redaction import Redactor
 
 BLOCK = 1000
@@ -48,8 +48,8 @@ class Line:
         told = list(itertools.takewhile(self.may_tell, self.pending.values()))
         for event in told:
             del self.pending[event.seq]
-        if not self.pending:
-            self._newest.clear()
+            if self._newest.get(event.job) == event.seq:
+                del self._newest[event.job]
         return told
 
     def may_tell(self, event: Event) -> bool:
@@ -71,11 +71,15 @@ class Ledger:
         self._redactor = redactor
         self._lines: dict[str, Line] = {}
         self._jobs: dict[str, JobState] = {}
-        self._ended: collections.OrderedDict[str, None] = collections.OrderedDict()
+        self._ended: dict[str, str] = {}
+        """Jobs that have ended, oldest end first, with the project of each: REMEMBERED_ENDS, and all whose end the
+        journal does not know yet.
+        """
         self._uncommitted: list[Event] = []
         self._changed: dict[str, JobState] = {}
         self._reserving: dict[str, int] = {}
         self._keys: dict[str, Key] = {}
+        self._receipts: list[Receipt] = []
         self._owed: Batch | None = None
         """Taken, and not committed yet."""
         self.published: collections.Counter[str] = collections.Counter()
@@ -94,11 +98,16 @@ class Ledger:
         """Forget it and whatever of it was not durable yet."""
         self._lines.pop(project, None)
         self._jobs = {job.id: job for job in self._jobs.values() if job.project != project}
+        self._ended = {job: where for job, where in self._ended.items() if where != project}
+        self._receipts = [receipt for receipt in self._receipts if receipt.project != project]
         self._uncommitted = [event for event in self._uncommitted if event.project != project]
         self._changed = {job.id: job for job in self._changed.values() if job.project != project}
         self._reserving.pop(project, None)
         if self._owed is not None:
             self._owed = without(self._owed, project)
+
+    def has(self, project: str) -> bool:
+        return project in self._lines
 
     def live_jobs(self) -> list[JobState]:
         """Jobs that have not ended, as published (watchers may not have been told yet)."""
@@ -107,6 +116,10 @@ class Ledger:
     def job(self, job: str) -> JobState | None:
         """A job that has not ended, as published."""
         return self._jobs.get(job)
+
+    def has_ended(self, job: str) -> bool:
+        """Has its end been published? Only the newest ends are remembered here; the journal knows the others."""
+        return job in self._ended
 
     def publish(self, project: str, job: str, kind: str, body: Body) -> Event:
         """Number `body` as the project's next event.
@@ -142,6 +155,10 @@ class Ledger:
         """Make `key` durable with the very batch that holds what was published just now."""
         self._keys[key.key] = key
 
+    def receive(self, receipt: Receipt) -> None:
+        """Make `receipt` durable with the batch that holds its event, which was published just now."""
+        self._receipts.append(receipt)
+
     def take(self) -> Batch | None:
         """Everything that is to be made durable; None when nothing is.
 
@@ -153,8 +170,9 @@ class Ledger:
                 jobs=tuple(self._changed.values()),
                 reserved=dict(self._reserving),
                 keys=tuple(self._keys.values()),
+                receipts=tuple(self._receipts),
             )
-            self._uncommitted, self._changed, self._reserving, self._keys = [], {}, {}, {}
+            self._uncommitted, self._changed, self._reserving, self._keys, self._receipts = [], {}, {}, {}, []
         return self._owed
 
     def commit(self) -> None:
@@ -171,10 +189,16 @@ class Ledger:
             line = self._lines.get(project)
             if line is not None and (told := line.release()):
                 self._share(told)
+        self._forget_ends()
 
     def heads(self) -> dict[str, int]:
         """By project, the number handed out last."""
         return {project: line.seq for project, line in self._lines.items()}
+
+    @property
+    def lossless(self) -> int:
+        """Lossless events published since the hub started."""
+        return self.published.total() - self.published["progress"]
 
     @property
     def waiting(self) -> int:
@@ -193,9 +217,12 @@ class Ledger:
             self._jobs[event.job] = state
             return
         self._jobs.pop(event.job, None)
-        self._ended[event.job] = None
-        if len(self._ended) > REMEMBERED_ENDS:
-            self._ended.popitem(last=False)
+        self._ended[event.job] = event.project
+
+    def _forget_ends(self) -> None:
+        """Call when everything that was taken is durable."""
+        while len(self._ended) > REMEMBERED_ENDS and (oldest := next(iter(self._ended))) not in self._changed:
+            del self._ended[oldest]
 
     def _ask_reserve(self, project: str) -> None:
         line = self._lines[project]
@@ -211,4 +238,5 @@ def without(batch: Batch, project: str) -> Batch:
         events=tuple(event for event in batch.events if event.project != project),
         jobs=tuple(job for job in batch.jobs if job.project != project),
         reserved={name: upto for name, upto in batch.reserved.items() if name != project},
+        receipts=tuple(receipt for receipt in batch.receipts if receipt.project != project),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hub.core.events import Event
+from hub.core.job import JobState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Snapshot:
     cursor: str
     jobs: tuple[Mapping[str, Any], ...]
     """State objects, oldest job first."""
+    states: tuple[JobState, ...] = ()
+    """The same jobs, for encodings that tell states in another system's words."""
 
     def to_wire(self) -> dict[str, Any]:
         return {"type": self.type, "project": self.project, "cursor": self.cursor, "jobs": list(self.jobs)}

@@ -1,6 +1,6 @@
 """The contracts that `core` needs from the world, each with the guarantees its implementations must keep."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -8,6 +8,7 @@ from hub.core.errors import EndReason
 from hub.core.events import Event, State
 from hub.core.job import JobState
 from hub.core.messages import Message
+from hub.core.statistics import Ran
 
 T = TypeVar("T")
 
@@ -86,6 +87,18 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A lossless event that was published from outside under a key; the key is the job's own."""
+
+    job: str
+    key: str
+    project: str
+    seq: int
+    fingerprint: str
+    """Of what was said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What one commit makes durable, all of it or nothing."""
 
@@ -96,6 +109,8 @@ class Batch:
     reserved: Mapping[str, int] = field(default_factory=dict)
     """By project: numbers up to here may have been handed out."""
     keys: tuple[Key, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    """Of events in this batch; each is kept as long as its event is."""
 
     def saved(self) -> dict[str, int]:
         """By project, the number up to which the batch holds all there is to know."""
@@ -133,16 +148,33 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
+    """An empty tuple lets everything through; times are Unix milliseconds, both inclusive."""
+
     project: str | None = None
-    kind: str | None = None
-    state: State | None = None
+    kinds: tuple[str, ...] = ()
+    states: tuple[State, ...] = ()
+    since: int | None = None
+    """Of the time at which it was created, as `until`."""
+    until: int | None = None
+    oldest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
+    """An empty tuple lets everything through; times are Unix milliseconds, both inclusive."""
+
     project: str
     job: str | None = None
-    type: str | None = None
+    types: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    """Of log lines; nothing else has one."""
+    states: tuple[State, ...] = ()
+    """That a job came to; only events of the type `job` have one."""
+    since: int | None = None
+    until: int | None = None
+    text: str = ""
+    """Part of the message of a log line or of an error. A to Z are the same as a to z."""
+    oldest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,15 +237,39 @@ class Journal(Protocol):
         """Lossless events with after < seq <= upto, in order, at most `limit`."""
 
     async def history(self, wanted: EventFilter, limit: int, cursor: str | None) -> Page[Event]:
-        """Lossless events, newest first. Raises BadRequest for a cursor that no page gave out."""
+        """Lossless events, in the filter's order. Raises BadRequest for a cursor that no page gave out."""
+
+    def history_slices(self, wanted: EventFilter) -> AsyncIterator[Sequence[str]]:
+        """All of them that there were when it began, as JSON texts, some at a time.
+
+        Nothing is held between two slices: what is pruned meanwhile does not come, and nothing comes twice.
+        """
 
     async def jobs(self, wanted: JobFilter, limit: int, cursor: str | None) -> Page[JobState]:
-        """Jobs, newest first; `cursor` is the id that they come before."""
+        """Jobs by when they were created, in the filter's order. Raises BadRequest as `history` does."""
+
+    def job_slices(self, wanted: JobFilter) -> AsyncIterator[Sequence[JobState]]:
+        """All of them that there were when it began, as `history_slices`."""
+
+    async def job_kinds(self, project: str | None, kind: str | None) -> list[tuple[str, str]]:
+        """Each project and kind of which there are jobs, in order."""
+
+    async def runs(self, project: str, kind: str, since_ms: int) -> list[Ran]:
+        """Jobs that ended at or after `since_ms`, newest first."""
 
     async def job(self, job: str) -> JobState | None: ...
 
+    async def succeeded(self, project: str, kind: str, limit: int) -> list[JobState]:
+        """The jobs of a kind that did, the one that ended last first, whatever its id."""
+
+    async def known(self, jobs: Sequence[str]) -> dict[str, JobState | None]:
+        """Of these, the jobs of which anything is kept: None where it is no more than an event."""
+
     async def recall(self, key: str) -> Key | None:
         """What was committed under an idempotency key."""
+
+    async def receipts(self, wanted: Sequence[tuple[str, str]]) -> list[Receipt]:
+        """Those that are kept for these pairs of job and key."""
 
 
 class Backplane(Protocol):

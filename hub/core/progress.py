@@ -46,33 +46,67 @@ class Meter:
     """Follows one run of one job through its plan.
 
     Percent is the weight of the stages passed plus the share of the present one; it never goes down, whatever the
-    counters do. Stages that are not in the plan are taken as they come, with no weight.
+    counters do. Stages that are not in the plan are taken as they come, with no weight. Where there is no plan at all,
+    each stage takes half of what is left of the whole: nobody knows how many there will be.
     """
 
-    def __init__(self, plan: Sequence[Stage], *, started: float, usual_s: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Sequence[Stage],
+        *,
+        started: float,
+        usual_s: tuple[float, float] | None = None,
+        percent: float = 0.0,
+        newest: ProgressBody | None = None,
+    ) -> None:
         """`started` and every `at` below are seconds of a clock that stands still while the job is held; `usual_s` is
-        what such jobs take, low and high.
+        what such jobs take, low and high; `percent` and the `newest` report were told before.
         """
+        self._planned = len(plan)
         self._plan = list(plan)
         self._whole = math.fsum(stage.weight for stage in plan) or 1.0
         self._started = started
         self._usual_s = usual_s
         self._step = 0
-        self._percent = 0.0
+        self._percent = percent
         self._rate = Speed()
         self._pace = Speed()
         self._stage_since: float | None = None
-        self._newest: ProgressBody | None = None
+        self._newest = newest
 
     @property
     def stage(self) -> Stage | None:
         return self._plan[self._step - 1] if self._step else None
 
-    def enter(self, name: str) -> StageBody:
-        """Go to the stage `name`."""
-        names = [stage.name for stage in self._plan]
+    @property
+    def percent(self) -> float:
+        return self._percent
+
+    @property
+    def names(self) -> list[str]:
+        """Of all stages, in order."""
+        return [stage.name for stage in self._plan]
+
+    def reach(self, name: str) -> ProgressBody | None:
+        """The present stage as done, at the percent with which the stage `name` begins; to be told before that one.
+
+        None where this is no more than was told before.
+        """
+        names = self.names
+        passed = math.fsum(stage.weight for stage in self._plan[: names.index(name)]) if name in names else 0.0
+        reached = _percent(passed / self._whole)
+        if not self._step or reached <= self._percent:
+            return None
+        self._percent = reached
+        self._newest = replace(self._present(), percent=reached, rate=None, eta_s=None, stalled_s=None)
+        return self._newest
+
+    def enter(self, name: str, title: str | None = None) -> StageBody:
+        """Go to the stage `name`; the plan's own title comes first."""
+        names = self.names
         if name not in names:
-            self._plan.append(Stage(name=name, title=name, weight=0.0))
+            weight = 0.0 if self._planned else 0.5 ** (len(self._plan) + 1)
+            self._plan.append(Stage(name=name, title=title or name, weight=weight))
             names.append(name)
         self._step = names.index(name) + 1
         # The pace of one stage says nothing about the next: bytes come at another speed than deltas.
@@ -83,8 +117,8 @@ class Meter:
     def advance(
         self,
         at: float,
-        current: int,
-        total: int | None,
+        current: float,
+        total: float | None,
         unit: str = "",
         message: str = "",
         detail: Mapping[str, Any] | None = None,
@@ -93,8 +127,9 @@ class Meter:
         stage = self._plan[max(self._step, 1) - 1] if self._plan else Stage(name="", title="", weight=1.0)
         share = min(max(current / total, 0.0), 1.0) if total else 0.0
         passed = math.fsum(earlier.weight for earlier in self._plan[: max(self._step, 1) - 1])
-        reached = math.floor((passed + stage.weight * share) / self._whole * 1000) / 10
-        self._percent = max(self._percent, min(reached, CEILING))
+        reached = _percent((passed + stage.weight * share) / self._whole)
+        if not 0 < self._planned < self._step:  # a surprise says nothing of the stages that were planned
+            self._percent = max(self._percent, reached)
         if self._stage_since is None:
             self._stage_since = at
         self._rate.sample(current, at)
@@ -116,18 +151,27 @@ class Meter:
 
     def still(self, stalled_s: float) -> ProgressBody:
         """The newest report again, when nothing has moved for `stalled_s`: with that, and without rate and estimate."""
+        return replace(self._present(), rate=None, eta_s=None, stalled_s=round(stalled_s, 1))
+
+    def _present(self) -> ProgressBody:
+        """The newest report of the present stage; one of nothing where there was none."""
         newest = self._newest
-        if newest is None or self.stage is None or newest.stage != self.stage.name:
-            step, steps = max(self._step, 1), max(len(self._plan), 1)
-            stage = self._plan[step - 1].name if self._plan else ""
-            newest = ProgressBody(
-                stage=stage, step=step, steps=steps, current=0, total=None, unit="", percent=self._percent, rate=None,
-                eta_s=None,
-            )  # fmt: skip
-        return replace(newest, rate=None, eta_s=None, stalled_s=round(stalled_s, 1))
+        step, steps = max(self._step, 1), max(len(self._plan), 1)
+        stage = self._plan[step - 1].name if self._plan else ""
+        if newest is not None and newest.stage == stage:
+            return newest
+        return ProgressBody(
+            stage=stage, step=step, steps=steps, current=0, total=None, unit="", percent=self._percent, rate=None,
+            eta_s=None,
+        )  # fmt: skip
 
     def _eta(self, at: float) -> tuple[float, float] | None:
         elapsed_s = at - self._started
         is_known = at - (self._stage_since or at) >= CONFIDENT_S and self._pace.advances >= CONFIDENT_SAMPLES
         per_s = self._pace.per_s / 100 if is_known and self._pace.per_s else None
         return left_s(Pace(elapsed_s=elapsed_s, share=self._percent / 100, per_s=per_s), self._usual_s)
+
+
+def _percent(share: float) -> float:
+    """Of an unfinished job, in whole tenths, rounded down: but for the last bit of a float, as in 3/4 + 0.1 * 1/2."""
+    return min(math.floor(share * 1000 + 1e-6) / 10, CEILING)

@@ -31,26 +31,30 @@ class Redactor:
     """Masks known secrets in text and JSON values.
 
     A secret belongs to the job it was given with, and is masked in what that job says and in whatever belongs to no
-    job: a token that happens to be the word `main` hides nobody else's branches. The newest `keep` jobs are remembered,
-    ended or not, since a late error message must still be clean.
+    job: a token that happens to be the word `main` hides nobody else's branches. The last `keep` jobs that came with
+    secrets are remembered, ended or not, since a late error message must still be clean. What was given with no job is
+    the hub's own: it is masked everywhere, and never forgotten.
     """
 
     def __init__(self, keep: int = 500) -> None:
         self._keep = keep
+        self._own: tuple[str, ...] = ()
         self._of_job: collections.OrderedDict[str, tuple[str, ...]] = collections.OrderedDict()
 
     def add(self, secrets: Iterable[str], user: str = "", job: str = "") -> None:
         found = {form for secret in secrets if secret for form in forms(secret, user)}
-        if found:
-            longest_first = sorted({*found, *self._of_job.get(job, ())}, key=len, reverse=True)
-            self._of_job[job] = tuple(longest_first)
+        if not job:
+            self._own = _longest_first({*found, *self._own})
+        elif found:
+            self._of_job[job] = _longest_first({*found, *self._of_job.get(job, ())})
+            self._of_job.move_to_end(job)
             while len(self._of_job) > self._keep:
                 self._of_job.popitem(last=False)
 
     def text(self, text: str, job: str | None = None) -> str:
         """`text` with the secrets of `job` masked; of all jobs when it is None."""
         known = self._of_job.values() if job is None else (self._of_job.get(job, ()),)
-        for found in known:
+        for found in (self._own, *known):
             for form in found:
                 if form in text:
                     text = text.replace(form, MASK)
@@ -66,6 +70,10 @@ class Redactor:
         Names (states, stages, codes, units) are the hub's own and stay as they are.
         """
         return with_clean_text(body, lambda text: self.text(unicode(text), job))
+
+
+def _longest_first(found: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(found, key=len, reverse=True))
 
 
 def unicode(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from hub.core.cohorts import Cohort, CohortKey, House
 from hub.core.composition import View
 from hub.core.events import Event
+from hub.core.job import Folded, JobState
 from hub.core.subscription import Subscription, numbers
 
 
@@ -42,10 +43,15 @@ class Topic:
     def watchers(self) -> int:
         return sum(map(len, self.cohorts.values())) + len(self.waiters)
 
-    def offer(self, event: Event) -> None:
-        """Tell everybody who asked for it."""
+    def offer(self, event: Event, state: JobState | None = None) -> None:
+        """Tell everybody who asked for it. `state`: of the event's job, after it."""
+        folded: Event | None = None
         for cohort in self.cohorts.values():
-            cohort.offer(event)
+            if cohort.key.view.states and state is not None:
+                folded = folded or Folded.of(event, state)
+                cohort.offer(folded)
+            else:
+                cohort.offer(event)
         if self.waiters:
             for waiter in [waiter for waiter in self.waiters if waiter.view.shows(event)]:
                 waiter.wake()

@@ -119,8 +119,7 @@ class Tracker:
         """Take events that may be told, in order, and ask each cohort concerned for one flush."""
         for event in events:
             if channel := self._channels.get(event.project):
-                channel.keep(event)
-                channel.offer(event)
+                channel.offer(event, channel.keep(event))
                 self._feed.offer(event)
 
     def beat(self) -> None:

@@ -51,6 +51,14 @@ class Rules:
     """A server that sends nothing for this long has failed."""
     min_free_bytes: int = 256 * 1024 * 1024
     """The disk floor: a job ends rather than leave less."""
+    store: str = ""
+    """Where snapshots go: a folder, or an `s3://`, `gs://` or `az://` URL; empty: a folder in the project's own."""
+    store_options: tuple[str, ...] = ()
+    """What the environment says of the store besides secrets, as `NAME=value`."""
+    snapshot_quiet_s: float = 2.0
+    """A folder is quiet when nothing in it has changed for so long."""
+    snapshot_wait_s: float = 120.0
+    """The longest that a snapshot waits for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,3 +155,7 @@ class Kind:
     """On the project `all`, a job of this kind covers every project (see `Task.places`)."""
     keeps_work: bool = False
     """A run that failed or was interrupted leaves its work folder to the retry, which goes on where it was."""
+    environment: tuple[str, ...] = ()
+    """Variables of the hub's own environment that a run is told, among its secrets and under the same names."""
+    learns: bool = True
+    """Earlier runs teach the stages' weights; False: others rely on them as they are."""

@@ -1,40 +1,38 @@
 """The engine takes jobs, has them run, and accounts for every one of them to its end."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hub.core.errors import AlreadyRunning, Conflict, HubError, JobEnded, NotFound, Unavailable
-from hub.core.events import State
+from hub.core.errors import Conflict, HubError, JobEnded, NotFound
 from hub.core.job import JobState
 from hub.core.ledger import Ledger
-from hub.core.ports import Journal, Key, Project
+from hub.core.ports import Clock, Journal, Key, Project
 from hub.core.redaction import MASK, Redactor
-from hub.jobs.base import Kind, Rules
-from hub.jobs.folders import Folders, Kept
+from hub.core.retries import Retry
+from hub.jobs.admission import Admission
+from hub.jobs.base import Accepted, Kind, Rules
+from hub.jobs.folders import Folders
 from hub.jobs.intake import Intake
 from hub.jobs.keys import Keys, fingerprint
-from hub.jobs.orders import Order, body_of, interrupted, needs_secrets, places
+from hub.jobs.orders import Order, places
+from hub.jobs.outside import Outside
 from hub.jobs.process import Nursery
+from hub.jobs.recovery import Recovery, kept_of
+from hub.jobs.retrying import Retries
 from hub.jobs.run import Run
 from hub.jobs.turns import Turns
 from hub.jobs.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 3
-"""An interrupted job is resumed by itself up to this attempt: it may be what brings the hub down."""
 WEEK_S = 7 * 24 * 3600.0
-
-
-class QueueFull(Unavailable):
-    """The hub has as many jobs waiting as it takes; try again when some have ended."""
-
-    code = "queue_full"
+NO_RETRY = Retry(attempts=0)
 
 
 class Engine:
@@ -52,50 +50,49 @@ class Engine:
         max_running: int,
         max_queued: int,
         spares: int,
+        clock: Clock,
         keep_work_s: float = WEEK_S,
+        retry: Retry = NO_RETRY,
+        chance: Callable[[], float] = random.random,
+        outside: Outside | None = None,
     ) -> None:
         """`durable` returns once everything published is in the journal; `projects` tells all that the hub knows;
-        `folder` is the data folder; `keep_work_s`: for so long work is kept for a retry.
+        `folder` is the data folder; `keep_work_s`: for so long work is kept for a retry; `retry` is the policy of jobs
+        that are started without one, `chance` (from 0 to below 1) makes its waits differ; `outside` has the jobs that
+        run elsewhere.
         """
         self._ledger = ledger
         self._durable = durable
         self._journal = journal
         self._projects = projects
         self._rules = rules
-        self._max_queued = max_queued
+        self._outside = outside
         self._folders = Folders(folder)
         self._upkeep = Upkeep(self._folders, keep_work_s)
         self._nursery = Nursery(spares)
-        self._intake = Intake(kinds=kinds, rules=rules, journal=journal, redactor=redactor)
+        self._intake = Intake(kinds=kinds, rules=rules, journal=journal, redactor=redactor, retry=retry)
         self.turns = Turns(
-            ledger=ledger, most=max_running, begin=self._begin, spawn=self._upkeep.spawn, take=self._nursery.take,
-            over=self._upkeep.sweep,
+            ledger=ledger, retries=Retries(clock, chance, self._intake.mask), most=max_running,
+            begin=self._begin, spawn=self._upkeep.spawn, take=self._nursery.take, over=self._upkeep.sweep,
         )  # fmt: skip
+        self._recovery = Recovery(
+            ledger=ledger, journal=journal, folders=self._folders, intake=self._intake, turns=self.turns
+        )
+        self._admission = Admission(ledger, self.turns, max_queued)
         self._keys = Keys(journal, ledger)
         self._keyed = asyncio.Lock()  # the same request twice at once is one job, too
-        self._leaving: set[str] = set()
-        self._is_closing = False
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     async def start(self, projects: Mapping[str, Project]) -> None:
         """Settle what an earlier process left: running jobs were interrupted, waiting ones wait again.
 
-        Interrupted jobs whose work was kept are resumed.
+        Interrupted jobs whose work was kept are resumed, and of the others those that have tries left tried again.
         """
-        broken = []
-        for job in self._ledger.live_jobs():
-            order = self._intake.recalled(job, projects[job.project])
-            if order is not None:
-                self.turns.add_again(order)
-            else:
-                broken.append(job)
-        keepers = [_kept(job) for job in broken if self._intake.keeps_work(job.kind)]
-        kept = await asyncio.to_thread(self._folders.settle, keepers)
-        for job in broken:
-            body = body_of(job, State.INTERRUPTED, error=interrupted(job.stage), resumable=job.id in kept)
-            self._ledger.publish(job.project, job.id, job.kind, body)
+        waiting = await self._recovery.settle(projects)
         await self._durable()
+        for order in waiting:  # not before: a try whose time has come begins in the next turn of the loop
+            self.turns.add_again(order)
         self._nursery.refill()
         self.turns.go_on()
         await self._resume_interrupted(projects)
@@ -103,31 +100,66 @@ class Engine:
 
     async def stop(self) -> None:
         """End every run as interrupted; waiting jobs stay queued, or paused, for the next start."""
-        self._is_closing = True
+        self._admission.end()
         self.turns.close()
         await self._upkeep.stop()
         await self._nursery.close()
 
     # -- what can be asked --------------------------------------------------------------------------------------------
 
+    def check_kind(self, kind_name: str, retry: Any = None) -> None:
+        """What can be said of a request whatever its project. Raises BadRequest."""
+        self._intake.kind(kind_name)
+        self._intake.policy(retry)
+
+    async def known(
+        self, project: str, kind_name: str, params: Mapping[str, Any], key: str, *, retry: Any = None
+    ) -> str | None:
+        """The job that came of the same request with the same key. Raises KeyReused where `submit` would."""
+        return await self._keys.job(key, fingerprint(project, kind_name, params, retry))
+
+    def check(self, project: Project, kind_name: str, params: Mapping[str, Any]) -> Accepted:
+        """See `Intake.check`. Raises BadRequest, BadParams, UrlRefused."""
+        return self._intake.check(project, kind_name, params)
+
     async def submit(
-        self, project: Project, kind_name: str, params: Mapping[str, Any], key: str | None = None
+        self,
+        project: Project,
+        kind_name: str,
+        params: Mapping[str, Any],
+        key: str | None = None,
+        *,
+        scheduled_by: str | None = None,
+        retry: Any = None,
     ) -> JobState:
         """Take a job; returns once it is durable. With `key`, the same request again gives the same job.
+        `scheduled_by` is the schedule whose turn it is; `retry` what the request says of when to try again, see
+        `Retry.asked`, or None for the hub's own policy.
 
-        Raises BadParams, UrlRefused, AlreadyRunning, KeyReused, QueueFull.
+        Raises BadRequest, BadParams, UrlRefused, AlreadyRunning, KeyReused, QueueFull.
         """
+
+        async def taken(named: tuple[str, str] | None = None) -> JobState:
+            order = await self._intake.order(project, kind_name, params, retry=policy)
+            return await self._take(replace(order, body=replace(order.body, scheduled_by=scheduled_by)), named)
+
+        policy = self._intake.policy(retry)
         if key is None:
-            return await self._take(await self._intake.order(project, kind_name, params))
-        wanted = fingerprint(project.id, kind_name, params)
+            return await taken()
+        wanted = fingerprint(project.id, kind_name, params, retry)
         async with self._keyed:
             if known := await self._keys.job(key, wanted):
-                await self._durable()
-                return await self.state(known)
-            return await self._take(await self._intake.order(project, kind_name, params), key=(key, wanted))
+                return await self._told(known)
+            return await taken((key, wanted))
 
     async def cancel(self, job_id: str) -> JobState:
-        """Raises NotFound, Conflict (JobEnded for a job that has ended). Asking twice is fine."""
+        """Raises NotFound, Conflict (JobEnded for a job that has ended). Asking twice is fine.
+
+        The publisher of an outside job is asked to stop, see `Outside.cancel`.
+        """
+        if self._outside is not None and self._outside.is_live(job_id):
+            self._outside.cancel(job_id)
+            return await self._told(job_id)
         order = await self._order(job_id)
         self.turns.cancel(order)
         if order.body.resumed and job_id not in self.turns.runs:
@@ -145,18 +177,28 @@ class Engine:
         return await self._told(job_id)
 
     async def retry(
-        self, job_id: str, project: Project, params: Mapping[str, Any], *, from_stage: bool = False
+        self,
+        job_id: str,
+        project: Project,
+        params: Mapping[str, Any],
+        *,
+        from_stage: bool = False,
+        retry: Any = None,
     ) -> JobState:
         """Start the ended job again as a new one, with `params` laid over its own.
 
-        `from_stage`: with the work that it kept, else from nothing. Raises NotFound, Conflict.
+        `from_stage`: with the work that it kept, else from nothing. `retry` as in `submit`; None: the job's own policy,
+        all of it. Raises BadRequest, NotFound, Conflict.
         """
         job = await self._told(job_id)
         if not job.state.is_end:
             raise Conflict(f"The job is still {job.state.value}; only an ended job can be retried.", code="not_ended")
-        if from_stage and not await asyncio.to_thread(self._folders.is_kept, _kept(job)):
+        if job.is_outside:
+            raise Conflict("Only the program that published this job can run it again.", code="outside_job")
+        if from_stage and not await asyncio.to_thread(self._folders.is_kept, kept_of(job)):
             raise Conflict("The job's work is not kept; retry it from the start.", code="no_kept_work")
-        return await self._again(job, project, params, resumed=from_stage)
+        policy = job.retry.renewed() if retry is None and job.retry else self._intake.policy(retry)
+        return await self._again(job, project, params, resumed=from_stage, retry=policy)
 
     async def state(self, job_id: str) -> JobState:
         """The job as published. Raises NotFound."""
@@ -167,21 +209,14 @@ class Engine:
 
     def project_jobs(self, project: str) -> list[JobState]:
         """The project's jobs that have not ended."""
-        return [job for job in self._ledger.live_jobs() if job.project == project]
+        return self._admission.jobs(project)
 
     def home(self, project: str) -> Path:
         return self._folders.home(project)
 
-    @contextlib.contextmanager
-    def closing(self, project: str) -> Iterator[None]:
-        """No job of the project starts within the block. Raises Conflict while one has not ended."""
-        if self.project_jobs(project):
-            raise Conflict("The project has a job that has not ended; cancel it first.", code="project_busy")
-        self._leaving.add(project)
-        try:
-            yield
-        finally:
-            self._leaving.discard(project)
+    def closing(self, project: str) -> AbstractContextManager[None]:
+        """See `Admission.closing`. Raises Conflict."""
+        return self._admission.closing(project)
 
     async def forget(self, project: str) -> None:
         """Remove what jobs have made for a project that is gone."""
@@ -193,7 +228,7 @@ class Engine:
     async def _take(self, order: Order, key: tuple[str, str] | None = None) -> JobState:
         """`key`: an idempotency key and the fingerprint of what was asked with it."""
         project, kind = order.target.id, order.kind.name
-        self._refuse(project, kind)
+        self._admission.check(project, kind)
         event = self._ledger.publish(project, order.id, kind, replace(order.body, queue=self.turns.next_place))
         if key is not None:
             self._keys.remember(project, Key(key=key[0], fingerprint=key[1], job=order.id, at=event.at))
@@ -203,31 +238,22 @@ class Engine:
         assert job is not None
         return job
 
-    def _refuse(self, project: str, kind: str) -> None:
-        for job in self._ledger.live_jobs():
-            if job.project == project and job.kind == kind:
-                raise AlreadyRunning(
-                    f"A {kind} of this project is {job.state.value} already.", job=job.id, href=f"/api/v1/jobs/{job.id}"
-                )
-        if project in self._leaving:
-            raise Conflict("The project is being deleted.", code="project_leaving")
-        if len(self.turns) >= self._max_queued or self._is_closing:
-            raise QueueFull
-
-    async def _again(self, job: JobState, project: Project, params: Mapping[str, Any], *, resumed: bool) -> JobState:
+    async def _again(
+        self, job: JobState, project: Project, params: Mapping[str, Any], *, resumed: bool, retry: Retry | None
+    ) -> JobState:
         kept = {name: value for name, value in job.params.items() if value != MASK}
-        order = await self._intake.order(project, job.kind, {**kept, **params}, earlier=job, resumed=resumed)
+        order = await self._intake.order(
+            project, job.kind, {**kept, **params}, earlier=job, resumed=resumed, retry=retry
+        )
         return await self._take(order)
 
     async def _resume_interrupted(self, projects: Mapping[str, Project]) -> None:
-        for kept in sorted(await asyncio.to_thread(self._folders.kept), key=lambda kept: kept.job):
-            job = await self._journal.job(kept.job)
-            if job is None or job.project not in projects or not self._intake.keeps_work(job.kind):
-                continue
-            if not _may_resume(job):
+        for job in await self._recovery.resumable():
+            if job.project not in projects:
                 continue
             try:
-                await self._again(job, projects[job.project], {}, resumed=True)
+                retry = job.retry.next() if job.retry else None
+                await self._again(job, projects[job.project], {}, resumed=True, retry=retry)
             except HubError as exc:  # the like of it waits already, or settings have changed
                 log.info("%s was not resumed: %s", job.id, exc, extra={"action": "not_resumed", "job": job.id})
 
@@ -237,26 +263,16 @@ class Engine:
         if order is not None:
             return order
         job = await self._told(job_id)  # its end may be on its way to the journal
+        self._admission.check_stays(job.project)
         if job.state.is_end:
             raise JobEnded(f"The job has ended already, as {job.state.value}.")
-        raise Conflict("This job is not run by the hub, which only takes reports of it.", code="outside_job")
+        raise Conflict("This job runs outside of the hub, which only takes reports of it.", code="outside_job")
 
     async def _told(self, job_id: str) -> JobState:
         await self._durable()
         return await self.state(job_id)
 
     def _begin(self, order: Order) -> Run:
+        self._intake.mask(order)  # again: it may have waited while the secrets of hundreds of others were told
         covered = places(order, self._projects(), self.home)
         return Run(order, covered, self._folders, self._rules, self.turns.publish)
-
-
-def _kept(job: JobState) -> Kept:
-    return Kept(job=job.id, project=job.project, kind=job.kind)
-
-
-def _may_resume(job: JobState) -> bool:
-    """Whether an ended job goes on by itself. One that was interrupted while it was paused does not: somebody wanted
-    it to stand still.
-    """
-    is_wanted = job.state is State.INTERRUPTED and job.held_at is None
-    return is_wanted and job.attempt < MOST_ATTEMPTS and not needs_secrets(job)

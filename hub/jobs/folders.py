@@ -50,7 +50,7 @@ class Folders:
         """
         for folder in (self._work, self._kept, self._trash):
             folder.mkdir(parents=True, exist_ok=True)
-        kept = {one.job for one in left if self.keep(one)}
+        kept = {one.job for one in left if self.keep(one) or self.is_kept(one)}
         for folder in self._work.iterdir():
             self._discard(folder)
         self.sweep()
@@ -85,6 +85,21 @@ class Folders:
         work.rename(place / job.job)
         os.utime(place / job.job)  # its age counts from here
         return True
+
+    def give_back(self, job: str, of: Kept) -> None:
+        """Put aside again what `job`, which has not begun after all, took of another job's kept work."""
+        work, place = self._work / job, self._kept / of.project / of.kind
+        if any(_entries(work)) and not (place / of.job).exists():
+            place.mkdir(parents=True, exist_ok=True)
+            work.rename(place / of.job)
+
+    def inherit(self, job: Kept, of: str) -> bool:
+        """Keep for `job`, which never worked, what the job `of` left for it; False when there is nothing."""
+        place = self._kept / job.project / job.kind
+        with contextlib.suppress(FileNotFoundError):
+            (place / of).rename(place / job.job)
+            return True
+        return False
 
     def discard(self, job: str) -> None:
         """Put the job's work out of the way; `sweep` removes it."""

@@ -52,5 +52,6 @@ class Keys:
         return known if known and await self._journal.job(known.job) else None
 
 
-def fingerprint(project: str, kind: str, params: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([project, kind, dict(params)], sort_keys=True).encode()).hexdigest()
+def fingerprint(project: str, kind: str, params: Mapping[str, Any], retry: Any = None) -> str:
+    asked = [project, kind, dict(params), *([] if retry is None else [retry])]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

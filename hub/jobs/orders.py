@@ -25,16 +25,17 @@ class Order:
     """As queued; every later state of the job is a variation of it."""
 
     def became(self, state: State, **fields: Any) -> JobBody:
-        told_once: dict[str, Any] = {"queue": None, "plan": (), "usual_s": None}
+        told_once: dict[str, Any] = {"queue": None, "plan": (), "usual_s": None, "starts_at": None}
         return dataclasses.replace(self.body, state=state, **{**told_once, **fields})
 
     @classmethod
     def recalled(cls, job: JobState, kind: Kind | None, project: Project) -> Self | None:
-        """A waiting job of an earlier process; None where its secrets are gone or its kind is."""
+        """A job of an earlier process; None where its secrets are gone or its kind is."""
         if kind is None or needs_secrets(job):
             return None
-        plan = tuple(Stage(name=stage.stage, title=stage.title, weight=stage.weight) for stage in job.stages)
-        body = dataclasses.replace(body_of(job, job.state), plan=plan, usual_s=job.usual_s, queue=job.queue)
+        planned = job.stages[: job.planned or None]
+        plan = tuple(Stage(name=stage.stage, title=stage.title, weight=stage.weight) for stage in planned)
+        body = body_of(job, job.state, plan=plan, usual_s=job.usual_s, queue=job.queue, starts_at=job.starts_at)
         return cls(id=job.id, kind=kind, target=target_of(project), secrets={}, body=body)
 
 
@@ -54,13 +55,37 @@ def places(order: Order, projects: Iterable[Project], home: Callable[[str], Path
 def body_of(job: JobState, state: State, **fields: Any) -> JobBody:
     """What to tell of a job of which there is no order."""
     return JobBody(
-        state=state, params=job.params, attempt=job.attempt, retry_of=job.retry_of, resumed=job.resumed, **fields
+        state=state,
+        params=job.params,
+        attempt=job.attempt,
+        retry_of=job.retry_of,
+        resumed=job.resumed,
+        scheduled_by=job.scheduled_by,
+        retry=job.retry,
+        **fields,
     )
 
 
 def needs_secrets(job: JobState) -> bool:
     """It was given secrets, and those are kept nowhere."""
     return MASK in job.params.values()
+
+
+def has_begun(job: JobState) -> bool:
+    """Of a job that has not ended."""
+    return job.started is not None or job.state not in {State.QUEUED, State.PAUSED}
+
+
+def left_behind(job: JobState) -> Failure:
+    """Why a job that an earlier process had does not go on in this one."""
+    if has_begun(job) or not needs_secrets(job):
+        return interrupted(job.stage)
+    return Failure(
+        code="secrets_forgotten",
+        message="The hub was started anew while the job waited, and it keeps secrets in memory alone.",
+        hint="Retry the job with its token, password or key.",
+        retry=True,
+    )
 
 
 def interrupted(stage: str | None) -> Failure:

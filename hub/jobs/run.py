@@ -3,13 +3,14 @@
 import asyncio
 import dataclasses
 import logging
+import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from hub.core.events import Body, Failure, JobBody, LogBody, State
 from hub.core.progress import Meter
-from hub.jobs.base import Place, Rules
+from hub.jobs.base import Kind, Place, Rules
 from hub.jobs.folders import Folders, Kept
 from hub.jobs.orders import Order, interrupted
 from hub.jobs.process import Child
@@ -54,6 +55,8 @@ class Run:
         self._killer: asyncio.TimerHandle | None = None
         self._has_stalled = False
         self._is_over = False
+        self.end: JobBody | None = None
+        """As it was told; None before."""
         self._going = asyncio.Event()
         self._going.set()
 
@@ -103,7 +106,9 @@ class Run:
             self._publish(self.order, end)
         except Exception:
             log.exception("an end could not be told", extra={"action": "end_broke", "job": self.order.id})
-            self._publish(self.order, self._crashed("How the job ended cannot be told; the hub's log has the details."))
+            end = self._crashed("How the job ended cannot be told; the hub's log has the details.")
+            self._publish(self.order, end)
+        self.end = end
 
     def stop(self, state: State) -> None:
         """Have the run end as `state` (cancelled or interrupted): ask the child, then kill it."""
@@ -172,7 +177,7 @@ class Run:
             "kind": order.kind.name,
             "target": dataclasses.asdict(order.target),
             "params": dict(order.body.params),
-            "secrets": dict(order.secrets),
+            "secrets": {**inherited(order.kind), **order.secrets},
             "workspace": {"work": str(self._workspace.work), "home": str(self._workspace.home)},
             "rules": dataclasses.asdict(self._rules),
             "places": [{"target": dataclasses.asdict(place.target), "home": str(place.home)} for place in self._places],
@@ -187,6 +192,8 @@ class Run:
             self._publish(self.order, body if quiet_s is None else self._meter.still(quiet_s))
         elif "stage" in said:
             self._stall.hear_stage()
+            if (done := self._meter.reach(said["stage"])) is not None:
+                self._publish(self.order, done)
             self._publish(self.order, self._meter.enter(said["stage"]))
         elif "log" in said:
             self._stall.hear_log(said["log"]["message"])
@@ -257,6 +264,11 @@ class Run:
             return True
         self._folders.discard(self.order.id)
         return False
+
+
+def inherited(kind: Kind) -> dict[str, str]:
+    """What a kind is told of the hub's environment: the operator's secrets, which are no job's parameters."""
+    return {name: os.environ[name] for name in kind.environment if os.environ.get(name)}
 
 
 def is_failure(said: Any) -> bool:

@@ -37,9 +37,15 @@ CREATE TABLE jobs (
   kind    TEXT NOT NULL,
   state   TEXT NOT NULL,
   row     TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+, created INTEGER NOT NULL DEFAULT 0, seq INTEGER NOT NULL DEFAULT 0, ended INTEGER) STRICT, WITHOUT ROWID;
 
-CREATE INDEX jobs_by_project ON jobs (project, id);
+CREATE INDEX jobs_by_time ON jobs (created, id);
+CREATE INDEX jobs_by_project ON jobs (project, created, id);
+CREATE INDEX jobs_by_kind ON jobs (project, kind, created, id);
+
+-- A job that has not ended is written several times a second, and costs nothing here.
+CREATE INDEX jobs_by_end ON jobs (project, seq, id, ended) WHERE ended IS NOT NULL;
+CREATE INDEX jobs_by_ended ON jobs (project, kind, ended) WHERE ended IS NOT NULL;
 
 CREATE TABLE events (
   project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
@@ -59,3 +65,41 @@ CREATE TABLE idempotency (
   job         TEXT NOT NULL,
   at          INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schedules (
+  id      TEXT PRIMARY KEY,
+  project TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+  row     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE webhooks (
+  id  TEXT PRIMARY KEY,
+  row TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The outbox. A delivery is made in the very transaction that makes the end durable of which it tells.
+CREATE TABLE deliveries (
+  number   INTEGER PRIMARY KEY,
+  id       TEXT NOT NULL UNIQUE,
+  webhook  TEXT NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+  state    TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  next_at  INTEGER,
+  row      TEXT NOT NULL,
+  payload  TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX deliveries_by_webhook ON deliveries (webhook, state, attempts, number, next_at);
+
+-- What was published from outside under a key, as long as the event that came of it is kept.
+CREATE TABLE receipts (
+  job         TEXT NOT NULL,
+  key         TEXT NOT NULL,
+  project     TEXT NOT NULL,
+  seq         INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL,
+  PRIMARY KEY (job, key),
+  FOREIGN KEY (project, seq) REFERENCES events (project, seq) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX receipts_by_event ON receipts (project, seq);

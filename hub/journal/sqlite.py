@@ -2,29 +2,34 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
-
 from hub import sql
 from hub.core import ids
-from hub.core.cursors import number
-from hub.core.errors import HubError, JournalUnavailable
+from hub.core.cursors import moment, moment_cursor, number
+from hub.core.errors import HubError
 from hub.core.events import Event
 from hub.core.job import JobState
-from hub.core.ports import Batch, EventFilter, JobFilter, Key, Lost, Opened, Page, Project
+from hub.core.ports import Batch, EventFilter, JobFilter, Key, Lost, Opened, Page, Project, Receipt
+from hub.core.statistics import Ran
+from hub.journal.reading import SQL, Reader, dump, listed
+from hub.journal.schedules import SqliteSchedules
 from hub.journal.transactions import Transactions, translated
+from hub.journal.webhooks import SqliteWebhooks
 
 HERE = Path(__file__).parent
-SQL = sql.statements(HERE / "queries.sql")
 KEYS_KEPT_MS = 24 * 3600 * 1000
 """An Idempotency-Key is remembered for a day."""
 SLICE_ROWS = 1000
 """Deleted in one transaction: a few milliseconds."""
-AFTER_ALL = "~"
-"""Sorts after every job id."""
+READ_ROWS, READ_JOBS, FEW_ROWS = 200, 25, 8
+"""Read at once, at most, by who reads everything: a millisecond, after which others have their turn."""
+AFTER_ALL = 1 << 62
+"""Sorts after every number, and every time."""
+FIRST, LAST = (-1, ""), (AFTER_ALL, "")
+"""Sort before and after every job's time and id."""
 
 
 class JournalTooNew(HubError):
@@ -41,7 +46,19 @@ class SqliteJournal:
         self._synchronous = "FULL" if durable_power else "NORMAL"
         self._recent_jobs = 10
         self._transactions = Transactions()
-        self._reader: aiosqlite.Connection | None = None
+        self._reader = Reader()
+        self._slow = Reader()
+        """For who reads much: those who catch up do not wait behind them."""
+        self._schedules = SqliteSchedules(self._transactions, self._reader)
+        self._webhooks = SqliteWebhooks(self._transactions, self._reader)
+
+    @property
+    def schedules(self) -> SqliteSchedules:
+        return self._schedules
+
+    @property
+    def webhooks(self) -> SqliteWebhooks:
+        return self._webhooks
 
     async def open(self, *, recent_jobs: int) -> str:
         self._recent_jobs = recent_jobs
@@ -56,11 +73,10 @@ class SqliteJournal:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
             await self._transactions.open(self._path, self._prepare, self._busy_timeout_s)
-            self._reader = await aiosqlite.connect(
-                f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
-            )
+        await self._reader.open(self._path)
+        await self._slow.open(self._path)
         await self._transactions.run(self._note_lost)
-        row = await self._one("read_epoch")
+        row = await self._reader.one("read_epoch")
         if row is not None:
             return str(row[0])
         epoch = ids.token()
@@ -68,9 +84,8 @@ class SqliteJournal:
         return epoch
 
     async def close(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            await reader.close()
+        await self._reader.close()
+        await self._slow.close()
         await self._transactions.close()
 
     async def limit_pages(self, pages: int) -> None:
@@ -79,17 +94,17 @@ class SqliteJournal:
 
     async def projects(self) -> list[Opened]:
         live: dict[str, list[JobState]] = {}
-        for row in await self._all("live_jobs"):
+        for row in await self._reader.all("live_jobs"):
             job = _job(row[0])
             live.setdefault(job.project, []).append(job)
         opened = []
-        for id_, name, url, path, created, reserved, floor in await self._all("projects"):
-            recent = [_job(row[0]) for row in await self._all("recent_jobs", id_, self._recent_jobs)]
+        for id_, name, url, path, created, reserved, floor in await self._reader.all("projects"):
+            recent = [_job(row[0]) for row in await self._reader.all("recent_jobs", id_, self._recent_jobs)]
             jobs = _sorted([*live.get(id_, []), *recent])
             project = Project(id=id_, name=name, url=url, path=path, created=created)
             lost = tuple(
                 Lost(after=after, upto=upto, jobs=_sorted(map(JobState.from_row, json.loads(rows))))
-                for after, upto, rows in await self._all("lost", id_)
+                for after, upto, rows in await self._reader.all("lost", id_)
             )
             opened.append(Opened(project=project, head=reserved, floor=floor, lost=lost, jobs=jobs))
         return opened
@@ -110,30 +125,38 @@ class SqliteJournal:
 
     async def commit(self, batch: Batch) -> None:
         events = [
-            (event.project, event.seq, event.at, event.job, event.body.type, _dump(event.to_wire()))
+            (event.project, event.seq, event.at, event.job, event.body.type, dump(event.to_wire()))
             for event in batch.events
         ]
-        jobs = [(job.id, job.project, job.kind, job.state.value, _dump(job.to_row())) for job in batch.jobs]
+        jobs = [
+            (job.id, job.project, job.kind, job.state.value, job.created, job.seq, job.ended, dump(job.to_row()))
+            for job in batch.jobs
+        ]
         reserved = [(reserved, project) for project, reserved in batch.reserved.items()]
         keys = [(key.key, key.fingerprint, key.job, key.at) for key in batch.keys]
+        receipts = [(each.job, each.key, each.project, each.seq, each.fingerprint) for each in batch.receipts]
 
         saved = [(upto, project) for project, upto in batch.saved().items()]
+        ends = [job for job in batch.jobs if job.state.is_end]
 
-        def put(db: sqlite3.Connection) -> None:
+        def put(db: sqlite3.Connection) -> bool:
             for name, rows in (("reserve", reserved), ("save", saved), ("put_job", jobs), ("add_event", events)):
                 db.executemany(SQL[name], rows)
             if keys:
                 db.execute(SQL["forget_keys"], (batch.keys[-1].at - KEYS_KEPT_MS,))
                 db.executemany(SQL["remember"], keys)
+            db.executemany(SQL["add_receipt"], receipts)
+            return bool(ends) and self._webhooks.note(db, ends)
 
-        await self._transactions.run(put)
+        if await self._transactions.run(put):
+            self._webhooks.wake()
 
     async def give_back(self, heads: Mapping[str, int]) -> None:
         rows = [(head, project) for project, head in heads.items()]
         await self._transactions.run(lambda db: db.executemany(SQL["give_back"], rows))
 
     async def prunable(self, *, events: int, before_ms: int) -> dict[str, int]:
-        return {project: upto for project, upto in await self._all("prunable", events, before_ms) if upto}
+        return {project: upto for project, upto in await self._reader.all("prunable", events, before_ms) if upto}
 
     async def prune(self, floors: Mapping[str, int]) -> None:
         def raise_floors(db: sqlite3.Connection) -> None:
@@ -148,32 +171,77 @@ class SqliteJournal:
         await self._drop("forget_jobs", max(keep, self._recent_jobs), self._recent_jobs, before_ms)
 
     async def events(self, project: str, after: int, upto: int, limit: int, job: str | None = None) -> list[Event]:
-        return [_event(row[0]) for row in await self._all("events", project, after, upto, job, limit)]
+        return [_event(row[0]) for row in await self._reader.all("events", project, after, upto, job, limit)]
 
     async def history(self, wanted: EventFilter, limit: int, cursor: str | None) -> Page[Event]:
-        before = number(cursor) if cursor is not None else 1 << 62
-        rows = await self._all("history", wanted.project, wanted.job, wanted.type, before, limit + 1)
-        total = await self._one("count_history", wanted.project, wanted.job, wanted.type)
+        after, before = 0, AFTER_ALL
+        if cursor is not None and wanted.oldest_first:
+            after = number(cursor)
+        elif cursor is not None:
+            before = number(cursor)
+        values = _values(wanted)
+        name = "oldest_history" if wanted.oldest_first else "history"
+        rows = await self._slow.all(name, wanted.project, after, before, *values, limit + 1)
+        total = await self._slow.one("count_history", wanted.project, 0, AFTER_ALL, *values, -1)
         more = len(rows) > limit
         items = tuple(_event(row[1]) for row in rows[:limit])
-        return Page(items=items, total=total[0] if total else 0, next=str(rows[limit - 1][0]) if more else None)
+        return Page(items=items, total=total[0], next=str(rows[limit - 1][0]) if more else None)
+
+    async def history_slices(self, wanted: EventFilter) -> AsyncIterator[Sequence[str]]:
+        newest = await self._slow.one("newest_event", wanted.project)
+        after, before = 0, (newest[0] or 0) + 1
+        name = "slice_oldest_history" if wanted.oldest_first else "slice_history"
+        limit = FEW_ROWS
+        while rows := await self._slow.all(name, wanted.project, after, before, *_values(wanted), limit):
+            after, before = (rows[-1][0], before) if wanted.oldest_first else (after, rows[-1][0])
+            yield [row[1] for row in rows]
+            limit = min(2 * len(rows), READ_ROWS)  # large ones are read in vain when many are asked for
 
     async def jobs(self, wanted: JobFilter, limit: int, cursor: str | None) -> Page[JobState]:
-        state = wanted.state.value if wanted.state else None
-        rows = await self._all(
-            "jobs", wanted.project, wanted.kind, state, AFTER_ALL if cursor is None else cursor, limit + 1
-        )
-        total = await self._one("count_jobs", wanted.project, wanted.kind, state)
+        after, before = FIRST, LAST
+        if cursor is not None:
+            after, before = (moment(cursor), LAST) if wanted.oldest_first else (FIRST, moment(cursor))
+        values = _job_values(wanted)
+        name = "oldest_jobs" if wanted.oldest_first else "jobs"
+        rows = await self._reader.all(name, *after, *before, *values, limit + 1)
+        total = await self._reader.one("count_jobs", *FIRST, *LAST, *values, -1)
         more = len(rows) > limit
-        items = tuple(_job(row[1]) for row in rows[:limit])
-        return Page(items=items, total=total[0] if total else 0, next=rows[limit - 1][0] if more else None)
+        items = tuple(_job(row[2]) for row in rows[:limit])
+        return Page(items=items, total=total[0], next=moment_cursor(*rows[limit - 1][:2]) if more else None)
+
+    async def job_slices(self, wanted: JobFilter) -> AsyncIterator[Sequence[JobState]]:
+        created, id_ = await self._slow.one("newest_job") or FIRST
+        after, before = FIRST, (created, f"{id_}\0")
+        name = "slice_oldest_jobs" if wanted.oldest_first else "slice_jobs"
+        limit = FEW_ROWS
+        while rows := await self._slow.all(name, *after, *before, *_job_values(wanted), limit):
+            after, before = (rows[-1][:2], before) if wanted.oldest_first else (after, rows[-1][:2])
+            yield [_job(row[2]) for row in rows]
+            limit = min(2 * len(rows), READ_JOBS)
+
+    async def job_kinds(self, project: str | None, kind: str | None) -> list[tuple[str, str]]:
+        return [(row[0], row[1]) for row in await self._slow.all("job_kinds", project, kind)]
+
+    async def runs(self, project: str, kind: str, since_ms: int) -> list[Ran]:
+        return [Ran(*row) for row in await self._slow.all("runs", project, kind, since_ms)]
 
     async def job(self, job: str) -> JobState | None:
-        row = await self._one("job", job)
+        row = await self._reader.one("job", job)
         return _job(row[0]) if row else None
 
+    async def succeeded(self, project: str, kind: str, limit: int) -> list[JobState]:
+        return [_job(row[0]) for row in await self._reader.all("succeeded", project, kind, limit)]
+
+    async def known(self, jobs: Sequence[str]) -> dict[str, JobState | None]:
+        rows = await self._reader.all("known", json.dumps(jobs))
+        return {id_: _job(row) if row else None for id_, row in rows}
+
+    async def receipts(self, wanted: Sequence[tuple[str, str]]) -> list[Receipt]:
+        rows = await self._reader.all("receipts", json.dumps(wanted))
+        return [Receipt(job=row[0], key=row[1], project=row[2], seq=row[3], fingerprint=row[4]) for row in rows]
+
     async def recall(self, key: str) -> Key | None:
-        row = await self._one("recall", key)
+        row = await self._reader.one("recall", key)
         return Key(key=key, fingerprint=row[0], job=row[1], at=row[2]) if row else None
 
     def _prepare(self, db: sqlite3.Connection) -> None:
@@ -195,23 +263,21 @@ class SqliteJournal:
         while dropped == SLICE_ROWS:
             dropped = await self._transactions.run(lambda db: db.execute(SQL[name], (*values, SLICE_ROWS)).rowcount)
 
-    async def _all(self, name: str, *values: Any) -> list[Any]:
-        with translated():
-            if self._reader is None:
-                raise JournalUnavailable("The journal is closed.")
-            return list(await self._reader.execute_fetchall(SQL[name], values))
-
-    async def _one(self, name: str, *values: Any) -> Any:
-        rows: Iterable[Any] = await self._all(name, *values)
-        return next(iter(rows), None)
-
 
 def _sorted(jobs: Iterable[JobState]) -> tuple[JobState, ...]:
-    return tuple(sorted(jobs, key=lambda job: job.id))
+    return tuple(sorted(jobs, key=lambda job: (job.created, job.id)))
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+def _values(wanted: EventFilter) -> tuple[Any, ...]:
+    """The filter as the statements of history take it."""
+    states = listed(state.value for state in wanted.states)
+    text = wanted.text or None
+    return (wanted.job, listed(wanted.types), listed(wanted.levels), states, wanted.since, wanted.until, text)
+
+
+def _job_values(wanted: JobFilter) -> tuple[Any, ...]:
+    states = listed(state.value for state in wanted.states)
+    return (wanted.project, listed(wanted.kinds), states, wanted.since, wanted.until)
 
 
 def _event(text: str) -> Event:

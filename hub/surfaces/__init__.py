@@ -1,22 +1,19 @@
 """Other systems' APIs, so that their clients talk to the hub unchanged.
 
-A surface is one file here and one row in `SURFACES`: an `Encoding`, which turns the hub's own events into that system's
-bytes, and thin routes over the same jobs. It has no source of progress and no loop of its own.
+A surface is one file here and one row in `SURFACES`: a pure function from a job's state to that system's messages, and
+thin routes over the same jobs. It has no source of progress and no loop of its own.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
-from hub.core.ports import Encoding
+from hub.surfaces import clone, index, ingest, snapshot, sync
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surface:
-    name: str
-    encoding: Encoding
-    routes: Sequence[web.RouteDef]
-
-
-SURFACES: tuple[Surface, ...] = ()
+SURFACES: Mapping[str, Sequence[web.RouteDef]] = {
+    "clone stream": clone.ROUTES,
+    "git sync": sync.ROUTES,
+    "index stream": index.ROUTES,
+    "snapshot progress": snapshot.ROUTES,
+    "ingest stream": ingest.ROUTES,
+}

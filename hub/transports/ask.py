@@ -69,6 +69,9 @@ class Ask:
             logs=project is not None and query.get("logs", "1") not in {"0", "false"},
         )
 
-    def key(self, encoding: Encoding, *, closes: bool) -> CohortKey:
-        view = View(job=self.job, logs=self.logs, closes=closes and self.job is not None)
+    def key(self, encoding: Encoding, *, closes: bool, states: bool = False, absorbs: bool = False) -> CohortKey:
+        """`states`, `absorbs`: see View."""
+        view = View(
+            job=self.job, logs=self.logs, closes=closes and self.job is not None, states=states, absorbs=absorbs
+        )
         return CohortKey(encoding=encoding, cadence_ms=self.cadence_ms, view=view)

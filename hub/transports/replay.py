@@ -20,7 +20,7 @@ async def replay(
     in the same turn. A part that begins with a Reset replaces all before it. Raises NotFound, JournalUnavailable.
     """
     ended = await watched_end(tracker, journal, project, view)
-    if cursor is None:
+    if cursor is None or view.states:
         tracker.counts.caught_up["snapshot"] += 1
         yield tracker.channel(project).snapshot(view, ended)
         return

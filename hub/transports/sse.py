@@ -2,13 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Self
 
 from aiohttp import HttpVersion11, web
 
+from hub.core.cohorts import CohortKey
 from hub.core.errors import EndReason, HubError
+from hub.core.messages import Message
 from hub.core.ports import Encoding
 from hub.transports.ask import Ask
-from hub.transports.encodings import LAST_CHUNK, SSE, SSE_PLAIN
+from hub.transports.encodings import LAST_CHUNK, SSE, SSE_PLAIN, http_chunk
 from hub.transports.outlet import SocketOutlet, prepare_socket
 from hub.transports.replay import has_nothing_left, watched_job
 from hub.transports.stream import Delivery, end_reason, follow
@@ -33,45 +38,79 @@ LAST_BYTES_S = 2.0
 """Longest wait for a peer to take the end of its stream."""
 
 
-async def serve_sse(request: web.Request, delivery: Delivery, ask: Ask) -> web.StreamResponse:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Dialect:
+    """What is said on event streams of one sort: the hub's own, or another system's."""
+
+    chunked: Encoding
+    plain: Encoding
+    """The same for HTTP/1.0, which knows no chunks."""
+    headers: Mapping[str, str]
+    opening: bytes = b""
+    """Said first."""
+    states: bool = False
+    absorbs: bool = False
+    """Both: see View."""
+
+    @classmethod
+    def of(cls, name: str, encode: Callable[[Message, str | None], bytes], headers: Mapping[str, str]) -> Self:
+        """Another system's, made of the states of jobs."""
+        chunked, plain = Encoding(name, encode, http_chunk), Encoding(f"{name}-plain", encode)
+        return cls(chunked=chunked, plain=plain, headers=headers, states=True)
+
+    def key(self, ask: Ask, encoding: Encoding) -> CohortKey:
+        return ask.key(encoding, closes=True, states=self.states, absorbs=self.absorbs)
+
+
+OWN = Dialect(chunked=SSE, plain=SSE_PLAIN, headers=HEADERS, opening=RETRY)
+
+Find = Callable[[], Awaitable[Ask]]
+"""Waits until there is something to watch. Cancelled when the watcher leaves."""
+
+
+async def serve_sse(
+    request: web.Request, delivery: Delivery, ask: Ask | Find, dialect: Dialect = OWN
+) -> web.StreamResponse:
     """Send the head, and leave the rest to an EventStream, which outlives the request.
 
     204 for a cursor at or after the end of a watched `?job=`: the standard's way to say "do not come back".
     """
-    view = ask.key(SSE, closes=True).view
-    if await has_nothing_left(delivery.tracker, delivery.journal, ask.project, ask.cursor, view):
-        return web.Response(status=204, headers={"Cache-Control": "no-store", "Vary": "Accept"})
-    response = web.StreamResponse(headers=HEADERS)
+    if isinstance(ask, Ask):
+        view = dialect.key(ask, dialect.chunked).view
+        if await has_nothing_left(delivery.tracker, delivery.journal, ask.project, ask.cursor, view):
+            return web.Response(status=204, headers={"Cache-Control": "no-store", "Vary": "Accept"})
+    response = web.StreamResponse(headers=dialect.headers)
     response.force_close()  # the connection is not aiohttp's any more, so it carries nothing after this answer
-    encoding = SSE_PLAIN
     if request.version >= HttpVersion11:
         response.enable_chunked_encoding()
-        encoding = SSE
     await response.prepare(request)
-    EventStream(request, delivery, encoding).begin(ask)
+    EventStream(request, delivery, dialect).begin(ask)
     return response
 
 
 class EventStream(asyncio.Protocol):
     """One open stream, from its first event until the watcher leaves, the hub ends it, or its job has ended."""
 
-    __slots__ = ("_delivery", "_encoding", "_outlet", "_reason", "_task", "_timer", "_transport")
+    __slots__ = ("_delivery", "_dialect", "_encoding", "_outlet", "_reason", "_task", "_timer", "_transport")
 
-    def __init__(self, request: web.Request, delivery: Delivery, encoding: Encoding) -> None:
+    def __init__(self, request: web.Request, delivery: Delivery, dialect: Dialect) -> None:
         """Takes the connection over. Raises ConnectionError."""
         self._delivery = delivery
-        self._encoding = encoding
+        self._dialect = dialect
+        self._encoding = dialect.chunked if request.version >= HttpVersion11 else dialect.plain
         self._transport = prepare_socket(request, delivery.send_buffer_bytes, delivery.heartbeat_s)
-        self._outlet = SocketOutlet(self._transport, encoding, self._on_end)
+        self._outlet = SocketOutlet(self._transport, self._encoding, self._on_end)
         self._reason: EndReason | None = None
         self._task: asyncio.Task[None] | None = None
         """The catch-up."""
         self._timer: asyncio.TimerHandle | None = None
         take_over(request, self)
-        delivery.tracker.attach(self._outlet, "sse", encoding)
+        delivery.tracker.attach(self._outlet, "sse", self._encoding)
 
-    def begin(self, ask: Ask) -> None:
-        self._outlet.write(self._encoding.frame([RETRY + self._encoding.encode(self._delivery.hello(), None)]))
+    def begin(self, ask: Ask | Find) -> None:
+        opening = self._dialect.opening + self._encoding.encode(self._delivery.hello(), None)
+        if opening:
+            self._outlet.write(self._encoding.frame([opening]))
         if self._delivery.tracker.is_draining:  # it came over a connection that was open already
             self._outlet.end(EndReason.RESTARTING)
             return
@@ -92,9 +131,11 @@ class EventStream(asyncio.Protocol):
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    async def _follow(self, ask: Ask) -> None:
-        delivery, key = self._delivery, ask.key(self._encoding, closes=True)
+    async def _follow(self, wanted: Ask | Find) -> None:
+        delivery = self._delivery
         try:
+            ask = wanted if isinstance(wanted, Ask) else await wanted()
+            key = self._dialect.key(ask, self._encoding)
             await follow(delivery, self._outlet, ask.project, ask.cursor, key)
             job = await watched_job(delivery.tracker, delivery.journal, ask.project, key.view)
         except HubError as exc:  # past the head there is no status to answer with
@@ -118,9 +159,12 @@ class EventStream(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._timer = asyncio.get_running_loop().call_later(LAST_BYTES_S, self._transport.abort)
-        if self._encoding is SSE:
+        if self._encoding is self._dialect.chunked:
             self._transport.write(LAST_CHUNK)
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        else:
+        if not self._transport.can_write_eof():
             self._transport.close()
+            return
+        try:
+            self._transport.write_eof()
+        except OSError:  # the peer was faster, and the loop has not noticed yet; the other watchers are not to suffer
+            self._transport.abort()

@@ -9,9 +9,12 @@ from aiohttp import web
 
 from hub.assets import static_dir
 from hub.jobs.schedule import Every, Schedule
+from hub.surfaces.desk import DESK
+from hub.surfaces.index import OPENED, Opened
 from hub.transports.wire import CLOSE_S
-from hub.web import commits, search
+from hub.web import cors, exports, schedules, search, snapshots, statistics
 from hub.web.assembly import Hub, drain
+from hub.web.desk import HubDesk
 from hub.web.errors import Handler, tell_errors
 from hub.web.guard import SAFE_METHODS, guard
 from hub.web.keys import HUB
@@ -29,17 +32,25 @@ async def finish_changes(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def create_app(hub: Hub) -> web.Application:
-    app = web.Application(middlewares=[tell_errors, guard, finish_changes], client_max_size=hub.settings.max_body_bytes)
+    middlewares = [tell_errors, guard, cors.answer_preflight, finish_changes]
+    app = web.Application(middlewares=middlewares, client_max_size=hub.settings.max_body_bytes)
     app[HUB] = hub
     app[ASSETS] = load(static_dir())
     app.add_routes(ROUTES)
+    app[DESK] = HubDesk(hub)
+    app[OPENED] = Opened()
     app.on_response_prepare.append(harden)
+    app.on_response_prepare.append(cors.open_to_named)
     app.on_shutdown.append(_drain)
     app.on_cleanup.append(_see_off)
     app[METRICS] = registered(hub)
+    statistics.remember(app)
+    exports.remember(app)
     app.cleanup_ctx.append(_lag_watch)
     app.cleanup_ctx.append(_schedules)
+    app.cleanup_ctx.append(schedules.scheduling)
     app.cleanup_ctx.append(search.searching)
+    app.cleanup_ctx.append(snapshots.shelving)
     return app
 
 
@@ -53,7 +64,7 @@ async def _lag_watch(app: web.Application) -> AsyncIterator[None]:
 
 async def _schedules(app: web.Application) -> AsyncIterator[None]:
     hub = app[HUB]
-    turn = functools.partial(commits.take_turn, hub)
+    turn = functools.partial(schedules.take_background_turn, hub)
     schedule = Schedule("sync", Every(hub.settings.sync_interval_s), turn, hub.clock)
     schedule.begin()
     yield
@@ -61,6 +72,7 @@ async def _schedules(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _drain(app: web.Application) -> None:
+    await app[HUB].schedules.stop()  # first: a turn that is due now comes after the restart instead
     await drain(app[HUB])
 
 

@@ -16,18 +16,24 @@ from hub.core.catalog import Catalog
 from hub.core.cohorts import Limits
 from hub.core.errors import EndReason, HubError, JournalUnavailable
 from hub.core.ledger import Ledger
-from hub.core.ports import Journal
 from hub.core.redaction import Redactor
+from hub.core.retries import Retry
+from hub.core.stores import Store
 from hub.core.tracker import Tracker
 from hub.jobs.base import Rules
 from hub.jobs.engine import Engine
 from hub.jobs.kinds import KINDS
+from hub.jobs.outside import Outside
+from hub.jobs.schedules import Schedules
+from hub.jobs.terms import Terms
 from hub.journal.sqlite import SqliteJournal
 from hub.journal.writer import Writer
 from hub.settings import Settings
+from hub.snapshots import environment
 from hub.transports.clock import LoopClock
 from hub.transports.stream import Delivery
 from hub.web.upkeep import beat, keep_pruning
+from hub.webhooks.post import Post
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +53,21 @@ class Hub:
     clock: LoopClock
     redactor: Redactor
     catalog: Catalog
-    journal: Journal
+    journal: Store
     ledger: Ledger
     tracker: Tracker
     writer: Writer
     engine: Engine
+    outside: Outside
     delivery: Delivery
+    schedules: Schedules
+    post: Post
     changing: asyncio.Lock
     """Held while a project is made or deleted."""
 
 
 @contextlib.asynccontextmanager
-async def assembled(settings: Settings, journal: Journal | None = None) -> AsyncIterator[Hub]:
+async def assembled(settings: Settings, journal: Store | None = None) -> AsyncIterator[Hub]:
     """A hub at work, with its background tasks; `journal` replaces the SQLite one.
 
     Raises FolderTaken, JournalTooNew, JournalUnavailable.
@@ -72,14 +81,18 @@ async def assembled(settings: Settings, journal: Journal | None = None) -> Async
             tasks = [
                 asyncio.create_task(made.writer.run(), name="writer"),
                 asyncio.create_task(beat(made.tracker, settings.heartbeat_s), name="heartbeat"),
-                asyncio.create_task(keep_pruning(made.clock, made.tracker, journal, settings), name="prune"),
+                asyncio.create_task(_pruning(made), name="prune"),
             ]
             for task in tasks:
                 task.add_done_callback(_report_death)
             try:
                 await made.engine.start({project.id: project for project in made.catalog.all()})
+                made.outside.start()
+                await made.post.start()
                 yield made
             finally:
+                await made.post.stop()
+                made.outside.stop()
                 await made.engine.stop()
                 await made.writer.stop()
                 with contextlib.suppress(JournalUnavailable):  # the writer has logged it, and the journal is as it was
@@ -92,7 +105,7 @@ async def assembled(settings: Settings, journal: Journal | None = None) -> Async
             await journal.close()
 
 
-async def _make(settings: Settings, journal: Journal, epoch: str, folder: Path) -> Hub:
+async def _make(settings: Settings, journal: Store, epoch: str, folder: Path) -> Hub:
     clock = LoopClock(asyncio.get_running_loop())
     redactor, catalog, backplane = Redactor(), Catalog(), LocalBackplane()
     limits = Limits(
@@ -108,7 +121,12 @@ async def _make(settings: Settings, journal: Journal, epoch: str, folder: Path) 
         connect_timeout_s=settings.connect_timeout_s,
         silence_timeout_s=settings.silence_timeout_s,
         min_free_bytes=settings.min_free_bytes,
+        store=settings.store_url,
+        store_options=environment.options(os.environ),
+        snapshot_quiet_s=settings.snapshot_quiet_s,
+        snapshot_wait_s=settings.snapshot_wait_s,
     )
+    redactor.add(environment.secrets(os.environ).values())
     tracker = Tracker(epoch=epoch, boot=ids.token(), clock=clock, limits=limits)
     backplane.listen(tracker.deliver)
     ledger = Ledger(share=backplane.share, now_ms=clock.now_ms, redactor=redactor)
@@ -118,6 +136,20 @@ async def _make(settings: Settings, journal: Journal, epoch: str, folder: Path) 
         catalog.add(opened.project)
         tracker.open_project(opened.project.id, opened.head, opened.floor, opened.jobs, opened.lost)
         ledger.open_project(opened.project.id, opened.head, opened.jobs)
+    outside = Outside(
+        ledger=ledger,
+        clock=clock,
+        journal=journal,
+        durable=writer.durable,
+        trouble=lambda: "" if writer.failing_since is None else writer.failure or "it fails",
+        terms=Terms(
+            silence_s=settings.outside_silence_s,
+            cancel_s=settings.outside_cancel_s,
+            most=settings.max_outside_jobs,
+            most_of_project=settings.max_outside_jobs_project,
+            events_per_s=settings.publish_rate,
+        ),
+    )
     engine = Engine(
         ledger=ledger,
         durable=writer.durable,
@@ -131,6 +163,13 @@ async def _make(settings: Settings, journal: Journal, epoch: str, folder: Path) 
         max_running=settings.max_running_jobs,
         max_queued=settings.max_queued_jobs,
         spares=settings.spare_children,
+        clock=clock,
+        outside=outside,
+        retry=Retry(
+            attempts=settings.retry_attempts,
+            backoff_s=settings.retry_backoff_s,
+            max_backoff_s=max(settings.retry_backoff_s, settings.retry_max_backoff_s),
+        ),
     )
     delivery = Delivery(
         tracker=tracker,
@@ -143,14 +182,29 @@ async def _make(settings: Settings, journal: Journal, epoch: str, folder: Path) 
         max_frame_bytes=settings.max_frame_bytes,
         now_ms=clock.now_ms,
     )
+    post = Post(
+        journal.webhooks,
+        clock,
+        rules=rules,
+        folder=folder,
+        most=settings.max_webhooks,
+        days=settings.webhook_days,
+        agent=f"progress-hub/{hub.__version__}",
+    )
     return Hub(
         settings=settings, rules=rules, clock=clock, redactor=redactor, catalog=catalog, journal=journal,
-        ledger=ledger, tracker=tracker, writer=writer, engine=engine, delivery=delivery, changing=asyncio.Lock(),
+        ledger=ledger, tracker=tracker, writer=writer, engine=engine, outside=outside,
+        delivery=delivery, schedules=Schedules(journal.schedules, clock), post=post, changing=asyncio.Lock(),
     )  # fmt: skip
+
+
+async def _pruning(made: Hub) -> None:
+    await keep_pruning(made.clock, made.tracker, made.journal, made.settings, lambda: made.ledger.lossless)
 
 
 async def drain(made: Hub) -> None:
     """Tell every job and every watcher that the hub goes, each watcher with its own slot to come back in."""
+    made.outside.stop()
     await made.engine.stop()
     with contextlib.suppress(
         JournalUnavailable

@@ -3,32 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import ClientPayloadError, web
+from aiohttp import web
 
-from hub.core import strict_json
-from hub.core.errors import BadRequest, TooLarge
+from hub.core.errors import BadRequest
 from hub.transports.ask import whole
+from hub.transports.bodies import json_object
 
 PAGE_LIMIT = 50
 PAGE_MAX = 500
 
 
 async def read_object(request: web.Request, allowed: frozenset[str]) -> dict[str, Any]:
-    """The body as a JSON object with no other keys than `allowed`; an empty body is an empty object.
-
-    Whatever the Content-Type says. Raises BadRequest, TooLarge.
-    """
-    try:
-        text = (await request.read()).decode()
-        value = strict_json.value(text) if text.strip() else {}
-    except web.HTTPRequestEntityTooLarge as exc:
-        raise TooLarge(f"A body may have at most {request.client_max_size} bytes.") from exc
-    except (web.RequestPayloadError, ClientPayloadError) as exc:
-        raise BadRequest("The body could not be decoded.", code="not_json") from exc
-    except (ValueError, RecursionError) as exc:
-        raise BadRequest(f"The body is not JSON: {exc}.", code="not_json") from exc
-    if not isinstance(value, dict):
-        raise BadRequest("The body must be a JSON object.", code="not_json")
+    """The body as a JSON object with no other keys than `allowed`. Raises BadRequest, TooLarge."""
+    value = await json_object(request)
     if unknown := sorted(set(value) - allowed):
         raise BadRequest(f"There is no field {unknown[0]!r}; there are: {', '.join(sorted(allowed))}.")
     return value

@@ -19,12 +19,14 @@ from hub.core.ports import Project
 from hub.jobs.base import ALL
 from hub.web.assembly import Hub
 from hub.web.bodies import listing, paging, read_object
-from hub.web.jobs import KEY_LENGTH, accepted
+from hub.web.jobs import accepted, key_of
 from hub.web.keys import HUB
 
 T = TypeVar("T")
 
 SYNC = "sync"
+SCHEDULED = "scheduled"
+"""The parameter of a sync that nobody asked for."""
 MOST_SESSIONS = 1000
 """In one request."""
 LONGEST_FILTER = 1000
@@ -105,35 +107,35 @@ async def sync(request: web.Request) -> web.Response:
     for project in params["projects"] if isinstance(params.get("projects"), list) else ():
         if not isinstance(project, str) or not _is_known(hub, project):
             raise NotFound(f"There is no project {project!r}.")
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii()):
-        raise BadRequest(f"Idempotency-Key must have 1 to {KEY_LENGTH} ASCII characters.")
-    return accepted(hub, await start_sync(hub, params, key))
+    return accepted(hub, await start_sync(hub, params, key_of(request)))
 
 
-async def start_sync(hub: Hub, params: Mapping[str, Any], key: str | None = None) -> JobState:
-    """A sync on the project `all`. One that a user asked for takes the place of a scheduled one.
+async def start_sync(
+    hub: Hub, params: Mapping[str, Any], key: str | None = None, *, scheduled_by: str | None = None, retry: Any = None
+) -> JobState:
+    """A sync on the project `all`. One that a user asked for takes the place of a scheduled one. `retry` as in
+    `Engine.submit`.
 
     Raises AlreadyRunning, BadParams, UrlRefused, QueueFull.
     """
     project = await everything(hub)
     async with hub.changing:  # one whose deletion was cut short is there as before
         await expect(hub, [known.id for known in hub.catalog.all()])
-    if not params.get("scheduled"):
-        await _make_way(hub)
-    return await hub.engine.submit(project, SYNC, params, key)
+    if not params.get(SCHEDULED):
+        await make_way(hub)
+    return await hub.engine.submit(project, SYNC, params, key, scheduled_by=scheduled_by, retry=retry)
 
 
 async def take_turn(hub: Hub) -> None:
     """The scheduled sync: nothing where there is nothing to look at, or where a sync goes on already."""
     if any(project.id != ALL for project in hub.catalog.all()):
         with contextlib.suppress(AlreadyRunning, Unavailable):  # the next turn will do
-            await start_sync(hub, {"scheduled": True})
+            await start_sync(hub, {SCHEDULED: True})
 
 
 def is_scheduled(job: JobState) -> bool:
     """Nobody asked for it, so it is no user's progress."""
-    return job.kind == SYNC and bool(job.params.get("scheduled"))
+    return job.kind == SYNC and bool(job.params.get(SCHEDULED))
 
 
 async def everything(hub: Hub) -> Project:
@@ -154,6 +156,10 @@ async def counts(hub: Hub, project: str) -> Counts:
     return await _reading(hub, lambda found: found.counts(project))
 
 
+async def session_count(hub: Hub) -> int:
+    return (await _reading(hub, lambda found: found.sessions(None, 1, None))).total
+
+
 async def forget(hub: Hub, project: str) -> None:
     """The project is to be deleted. Raises CommitsUnavailable, and nothing is forgotten."""
     await _using(_WRITER, hub, lambda database: CommitTable(database).forget(project))
@@ -165,7 +171,7 @@ async def expect(hub: Hub, projects: Iterable[str]) -> None:
     await _using(_READERS, hub, lambda database: CommitTable(database).expect(projects))
 
 
-async def _make_way(hub: Hub) -> None:
+async def make_way(hub: Hub) -> None:
     """End the scheduled sync, if there is one; what it has found so far is kept, and not found again."""
     mine = [job.id for job in hub.engine.project_jobs(ALL) if is_scheduled(job)]
     for id_ in mine:

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from hub.core.errors import BadRequest, Conflict, Forbidden, HubError, NotFound, TooLarge, Unavailable
+from hub.core.errors import BadRequest, Conflict, Forbidden, HubError, NotFound, Throttled, TooLarge, Unavailable
 from hub.jobs.keys import KeyReused
+from hub.snapshots.errors import SnapshotGone, StoreTrouble
 
 log = logging.getLogger(__name__)
 
@@ -14,10 +15,13 @@ STATUSES: tuple[tuple[type[HubError], int], ...] = (
     (KeyReused, 422),  # IETF draft idempotency-key-header, 2.7
     (BadRequest, 400),
     (Forbidden, 403),
+    (SnapshotGone, 410),
     (NotFound, 404),
     (Conflict, 409),
     (TooLarge, 413),
+    (Throttled, 429),
     (Unavailable, 503),
+    (StoreTrouble, 502),
     (HubError, 500),
 )
 """First match wins, so children stand above their parents."""

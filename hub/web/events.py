@@ -18,6 +18,12 @@ class TooManyWatchers(Unavailable):
     code = "too_many_watchers"
 
 
+def check_room(hub: Hub, **instead: str) -> None:
+    """Raises TooManyWatchers, with what to ask for `instead`."""
+    if hub.tracker.watcher_count >= hub.settings.max_watchers:
+        raise TooManyWatchers(**instead)
+
+
 async def project_events(request: web.Request) -> web.StreamResponse:
     hub = request.app[HUB]
     project = hub.catalog.get(request.match_info["project"])
@@ -38,8 +44,8 @@ async def serve(request: web.Request, hub: Hub, project: str | None) -> web.Stre
     is_sse = "text/event-stream" in request.headers.get("Accept", "").lower()
     if is_sse and request.method == "HEAD":
         return web.Response(headers=HEADERS)
-    if (is_socket or is_sse) and hub.tracker.watcher_count >= hub.settings.max_watchers:
-        raise TooManyWatchers(poll=str(request.rel_url.update_query(wait="20")))
+    if is_socket or is_sse:
+        check_room(hub, poll=str(request.rel_url.update_query(wait="20")))
     if is_socket:
         return await serve_ws(request, hub.delivery, ask)
     if is_sse:

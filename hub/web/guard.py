@@ -1,5 +1,6 @@
 """Who may ask from where: only under the hub's own names, and from other sites' pages nothing at all."""
 
+import functools
 import ipaddress
 from collections.abc import Collection
 
@@ -7,13 +8,18 @@ from aiohttp import HttpVersion11, web
 from yarl import URL
 
 from hub.core.errors import BadRequest, Forbidden
+from hub.surfaces import clone
 from hub.transports.handshake import wants_websocket
+from hub.web import cors
 from hub.web.errors import Handler
 from hub.web.keys import HUB
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
+WORKING_GETS = frozenset(clone.STARTED_BY_GET)
+"""The paths of GETs that start work all the same."""
 
 
+@functools.lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Is this a name of the machine itself that no DNS can point elsewhere?"""
     if host == "localhost" or host.endswith(".localhost"):
@@ -69,7 +75,11 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         check_host(host, allowed)
     origin = request.headers.get("Origin")
     is_socket = wants_websocket(request.headers)
-    # Only browsers send Origin, and they send it with everything that could do harm here.
-    if origin is not None and (is_socket or request.method not in SAFE_METHODS):
+    changes = request.method not in SAFE_METHODS or request.path in WORKING_GETS
+    # Only browsers send Origin, and they send it with everything that could do harm here ...
+    if origin is not None and (is_socket or changes) and not cors.is_allowed(request):
         check_origin(origin, host or "", allowed)
+    # ... but for a GET that another site's page makes for an image, say: that they tell of in this way.
+    if changes and origin is None and request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
+        raise Forbidden("Pages of other sites may not do this here.", code="foreign_origin")
     return await handler(request)

@@ -25,10 +25,13 @@ from prometheus_client.registry import Collector
 import hub as package
 from hub.core.errors import EndReason, LostReason
 from hub.core.events import BODIES, State
+from hub.core.schedules import Outcome
 from hub.web.assembly import Hub
+from hub.web.webhooks import state_of
 
 PREFIX = "progress_hub_"
 TRANSPORTS = ("ws", "sse", "poll")
+OUTCOMES = ("accepted", "duplicate", "refused", "throttled")
 TICK_S = 0.25
 LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 METRICS = web.AppKey("METRICS", CollectorRegistry)
@@ -48,6 +51,7 @@ class HubCollector(Collector):
         yield from self._watchers()
         yield from self._jobs()
         yield from self._journal()
+        yield from self._rhythm()
 
     def _delivery(self) -> Iterator[Metric]:
         counts, published = self._hub.tracker.counts, self._hub.ledger.published
@@ -78,6 +82,8 @@ class HubCollector(Collector):
     def _jobs(self) -> Iterator[Metric]:
         states = collections.Counter(job.state.value for job in self._hub.tracker.live_jobs())
         live = [state.value for state in State if not state.is_end]
+        published = self._hub.outside.counts
+        yield counter("publications", "Events from outside, by what became of them.", "outcome", published, OUTCOMES)
         yield gauge("jobs", "Jobs that have not ended, by state.", "state", states, live)
         yield gauge("projects", "Projects in the catalog.", value=len(self._hub.catalog.all()))
 
@@ -91,6 +97,16 @@ class HubCollector(Collector):
         yield gauge("journal_waiting_events", "Lossless events not durable yet.", value=self._hub.ledger.waiting)
         name, text = f"{PREFIX}journal_commit_seconds", "Group commits: how many, and what they took."
         yield SummaryMetricFamily(name, text, count_value=writer.commits, sum_value=writer.commit_s)
+
+    def _rhythm(self) -> Iterator[Metric]:
+        text = "Turns of schedules, by what became of them."
+        yield counter("schedule_turns", text, "outcome", self._hub.schedules.outcomes, list(Outcome))
+        text = "Webhooks, by how they are: enabled, failing (nothing has reached it of late) or disabled."
+        states = collections.Counter(map(state_of, self._hub.post.all()))
+        yield gauge("webhooks", text, "state", states, ("enabled", "failing", "disabled"))
+        text = "Attempts to tell a webhook, by what became of them; disabled counts webhooks."
+        known = ("delivered", "retried", "failed", "disabled")
+        yield counter("webhook_attempts", text, "outcome", self._hub.post.outcomes, known)
 
 
 def counter(

@@ -1,4 +1,4 @@
-"""Projects: create by URL or folder, list, read, delete."""
+"""Projects: create by URL, folder, or name on a code host; list, read, delete."""
 
 import asyncio
 from pathlib import Path
@@ -11,13 +11,14 @@ from hub.core.errors import BadRequest
 from hub.core.ports import Project
 from hub.jobs import gate
 from hub.jobs.base import ALL
+from hub.jobs.sources import Location, locate
 from hub.web import commits
 from hub.web.assembly import Hub
 from hub.web.bodies import listing, paging, read_object, text_field
 from hub.web.jobs import state_object
 from hub.web.keys import HUB
 
-FIELDS = frozenset({"url", "path", "id", "name"})
+FIELDS = frozenset({"url", "path", "source", "repository", "id", "name"})
 
 
 async def create(request: web.Request) -> web.Response:
@@ -48,10 +49,15 @@ async def read(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    hub = request.app[HUB]
+    await remove(request.app[HUB], request.match_info["project"])
+    return web.Response(status=204)
+
+
+async def remove(hub: Hub, id_: str) -> None:
+    """Raises NotFound, Conflict while it has a job that has not ended."""
     async with hub.changing:
-        project = hub.catalog.get(request.match_info["project"])
-        with hub.engine.closing(project.id):
+        project = hub.catalog.get(id_)
+        with hub.engine.closing(project.id), hub.outside.closing(project.id):
             await commits.forget(hub, project.id)  # first: whatever fails, the project can be deleted again
             try:
                 await hub.journal.delete_project(project.id)
@@ -61,16 +67,21 @@ async def delete(request: web.Request) -> web.Response:
             hub.catalog.remove(project.id)
             hub.ledger.close_project(project.id)
             hub.tracker.close_project(project.id)
+        await hub.schedules.forget(project.id)
         await hub.engine.forget(project.id)
-    return web.Response(status=204)
 
 
 async def found_or_made(hub: Hub, body: dict[str, Any]) -> tuple[Project, bool]:
-    """The project of this URL or folder, and whether it is new. Raises BadRequest, UrlRefused, Conflict."""
-    url, path = text_field(body, "url"), text_field(body, "path")
+    """The project of this URL or folder, or of this id alone, and whether it is new.
+
+    One that has neither URL nor folder is what other programs publish into. Raises BadRequest, UrlRefused, Conflict.
+    """
+    where = _location(body)
+    url, path = where.url, where.path
     wanted, name = text_field(body, "id", 64), text_field(body, "name", 200)
-    if (url is None) == (path is None):
-        raise BadRequest("Give a url or a path, one of them.")
+    is_bare = url is None and path is None
+    if (url is not None and path is not None) or (is_bare and wanted is None):
+        raise BadRequest("Give a url or a path, one of them; or no more than an id, for what other programs publish.")
     if wanted == ALL:
         raise BadRequest(f"The id {ALL!r} is reserved for what is done with all projects.", code="id_reserved")
     if wanted is not None and not ids.SLUG.fullmatch(wanted):
@@ -78,10 +89,13 @@ async def found_or_made(hub: Hub, body: dict[str, Any]) -> tuple[Project, bool]:
     if url is not None:
         url = gate.check(url, hub.rules).text.rstrip("/")
     if path is not None:
-        path = str(await asyncio.to_thread(_folder, path, hub))
-    name = name or name_of(url or path or "")
+        path = str(await folder(hub, path))
+    name = name or (wanted if is_bare and wanted else name_of(url or path or ""))
     async with hub.changing:  # the same request at the same time finds what this one makes
-        if existing := hub.catalog.find(url=url, path=path):
+        if "repository" in body:  # whoever cloned it may have written the URL the other way
+            url = next((one for one in where.spellings() if hub.catalog.find(id_=None, url=one, path=None)), url)
+        existing = hub.catalog.find(id_=wanted if is_bare else None, url=url, path=path)
+        if existing is not None:
             return existing, False
         id_ = hub.catalog.free_id(wanted, name)
         project = Project(id=id_, name=name, url=url, path=path, created=hub.clock.now_ms())
@@ -91,6 +105,24 @@ async def found_or_made(hub: Hub, body: dict[str, Any]) -> tuple[Project, bool]:
         hub.ledger.open_project(id_, opened.head)
         hub.catalog.add(project)
     return project, True
+
+
+def _location(body: dict[str, Any]) -> Location:
+    """Where the body says that the project comes from. Raises BadRequest, UrlRefused."""
+    url, path = text_field(body, "url"), text_field(body, "path")
+    source, repository = text_field(body, "source", 64), text_field(body, "repository")
+    if source is None and repository is None:
+        return Location(url=url, path=path)
+    if source is None or repository is None:
+        raise BadRequest("A repository needs its source, and a source its repository.")
+    if url is not None or path is not None:
+        raise BadRequest("Give a url, a path, or a source with its repository: one of them.")
+    return locate(source.lower(), repository)
+
+
+async def folder(hub: Hub, path: str) -> Path:
+    """A folder inside the allowed roots. Raises UrlRefused, BadRequest `no_such_folder`."""
+    return await asyncio.to_thread(_folder, path, hub)
 
 
 def _folder(path: str, hub: Hub) -> Path:
@@ -107,5 +139,6 @@ def name_of(source: str) -> str:
 
 
 def project_object(hub: Hub, project: Project) -> dict[str, Any]:
-    jobs = list(hub.tracker.channel(project.id).jobs.values()) if hub.tracker.has(project.id) else []
-    return project.to_wire() | {"job": state_object(hub, jobs[-1]) if jobs else None}
+    jobs = hub.tracker.channel(project.id).jobs.values() if hub.tracker.has(project.id) else ()
+    newest = max(jobs, key=lambda job: (job.created, job.id), default=None)  # publishers' ids do not sort by time
+    return project.to_wire() | {"job": state_object(hub, newest) if newest is not None else None}

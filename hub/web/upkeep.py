@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from hub.core.errors import JournalUnavailable
 from hub.core.ports import Clock, Journal
@@ -11,6 +12,8 @@ from hub.settings import Settings
 log = logging.getLogger(__name__)
 
 PRUNE_S = 600.0
+LOOK_S = 10.0
+"""How often it is looked whether much has come since, so that a flood does not grow for PRUNE_S."""
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -34,13 +37,19 @@ async def prune(tracker: Tracker, journal: Journal, settings: Settings, now_ms: 
     await journal.forget_jobs(keep=settings.history_jobs, before_ms=before_ms)
 
 
-async def keep_pruning(clock: Clock, tracker: Tracker, journal: Journal, settings: Settings) -> None:
-    """Until cancelled."""
+async def keep_pruning(
+    clock: Clock, tracker: Tracker, journal: Journal, settings: Settings, lossless: Callable[[], int]
+) -> None:
+    """Until cancelled: by the clock, and whenever as much has come as the journal keeps of a project. `lossless` counts
+    such events since the start.
+    """
     while True:
+        began, before = clock.monotonic(), lossless()
         try:
             await prune(tracker, journal, settings, clock.now_ms())
         except JournalUnavailable as exc:
             log.warning("the journal was not pruned: %s", exc, extra={"action": "prune_failed"})
         except Exception:
             log.exception("pruning broke", extra={"action": "prune_broke"})
-        await asyncio.sleep(PRUNE_S)
+        while clock.monotonic() - began < PRUNE_S and lossless() - before <= settings.history_events:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_S)

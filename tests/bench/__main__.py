@@ -8,13 +8,42 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.bench import clone, commits, fanout, index, latency, memory, rate, stalled, sweep
+from tests.bench import (
+    clone,
+    commits,
+    fanout,
+    index,
+    latency,
+    memory,
+    publish,
+    rate,
+    snapshot,
+    stalled,
+    surfaces,
+    sweep,
+    wrap,
+)
 from tests.bench.contest import PEERS
 from tests.bench.figures import Figures, Plan, Row, load, save, table
 from tests.bench.machine import HERE, BrokenError, MissingError, described
 
 ROWS: dict[str, Row] = {
-    module.ROW.name: module.ROW for module in (fanout, latency, memory, stalled, rate, sweep, clone, commits, index)
+    module.ROW.name: module.ROW
+    for module in (
+        fanout,
+        latency,
+        memory,
+        stalled,
+        rate,
+        sweep,
+        clone,
+        commits,
+        index,
+        publish,
+        snapshot,
+        surfaces,
+        wrap,
+    )
 }
 FIGURES = HERE.parents[1] / ".readme" / "figures.json"
 EPILOGUE = """

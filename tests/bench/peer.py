@@ -69,6 +69,7 @@ class Peer:
     """Raises MissingError when the machine lacks what it needs."""
     watch: Mapping[str, Callable[[str], Sequence[Step]]]
     """By transport, the steps with which a watcher comes in, given the path that the program said."""
+    mark: str = MARK
 
 
 def websocket(path: str) -> list[Step]:

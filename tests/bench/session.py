@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.bench import machine
 from tests.bench.contest import PEERS
 from tests.bench.machine import LOAD_CORE, SERVER_CORE, BrokenError, answered, compiled, on_core, ordered, process
-from tests.bench.peer import MARK, Peer, Setup
+from tests.bench.peer import Peer, Setup
 
 START_S = 30.0
 CONNECTS_A_SECOND = 100
@@ -149,7 +149,7 @@ def watching(server: Server, setup: Setup, transport: str = "ws", count: int | N
         (setup.folder / f"say{n}").write_bytes(say)
         steps += [setup.folder / f"say{n}", wait_for]
     server.expect(count)
-    with process([loader, server.port, count, MARK, *steps], LOAD_CORE) as started:
+    with process([loader, server.port, count, server.peer.mark, *steps], LOAD_CORE) as started:
         watchers = Watchers(started, count, setup.folder / "receipts")
         server.expected()
         time.sleep(SETTLE_S)

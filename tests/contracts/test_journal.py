@@ -1,6 +1,7 @@
 """One suite for every journal: what `hub.core.ports.Journal` promises, in memory and in SQLite."""
 
 import contextlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from hub.core import ids
 from hub.core.errors import BadRequest
-from hub.core.events import State
+from hub.core.events import Failure, LogBody, State
 from hub.core.job import JobState, reduce
 from hub.core.ports import Batch, EventFilter, JobFilter, Journal, Key, Project
 from hub.journal.memory import MemoryJournal
@@ -89,7 +90,7 @@ async def test_history_pages_from_the_newest(journal: Journal) -> None:
     await journal.commit(Batch(events=tuple(event(seq, log_body()) for seq in range(1, 8))))
     seen, cursor = [], None
     while True:
-        page = await journal.history(EventFilter(project="p", type="log"), 3, cursor)
+        page = await journal.history(EventFilter(project="p", types=("log",)), 3, cursor)
         assert page.total == 7
         seen += [e.seq for e in page.items]
         if (cursor := page.next) is None:
@@ -107,7 +108,7 @@ async def test_jobs_page_from_the_newest_and_filter(journal: Journal) -> None:
     rest = await journal.jobs(JobFilter(project="p"), 4, first.next)
     assert [job.id for job in (*first.items, *rest.items)] == [f"job{n}" for n in range(7, 0, -1)]
     assert (first.total, rest.next) == (7, None)
-    failed = await journal.jobs(JobFilter(state=State.FAILED), 10, None)
+    failed = await journal.jobs(JobFilter(states=(State.FAILED,)), 10, None)
     assert [job.id for job in failed.items] == ["job6", "job4", "job2"]
 
 
@@ -119,7 +120,7 @@ async def test_start_finds_live_jobs_and_the_newest_ended(reopen: Callable[[], J
     live = job_of(event(9, job_body(State.RUNNING), job="job0"))
     await journal.commit(Batch(jobs=(live, *ended)))
     (opened,) = await journal.projects()
-    assert [job.id for job in opened.jobs] == ["job0", "job4", "job5"]
+    assert [job.id for job in opened.jobs] == ["job4", "job5", "job0"]
     await journal.close()
 
 
@@ -240,3 +241,109 @@ async def test_a_hub_that_stops_in_order_has_forgotten_nothing(reopen: Callable[
     again = await second.add_project(PROJECT)
     assert (again.head, again.floor, again.lost) == (2, 2, ())
     await second.close()
+
+
+def _busy() -> Batch:
+    """Events of every type, and jobs in many states."""
+    events = [
+        event(1, job_body(State.QUEUED)), event(2, job_body()), event(3, stage_body()), event(4, log_body("Über 100%")),
+        event(5, log_body("it FAILED"), job="j2"), event(6, LogBody(level="error", message="a_b"), job="j2"),
+        event(7, job_body(State.FAILED, error=Failure(code="x", message="Failed to Connect"))),
+        event(8, job_body(State.SUCCEEDED), job="j2"),
+    ]  # fmt: skip
+    jobs = []
+    for n, (kind, state) in enumerate([(kind, state) for kind in ("clone", "index") for state in State]):
+        made = job_of(event(n + 1, job_body(State.RUNNING), job=f"k{n:02}"))
+        ended = n * 100 + 50 if state.is_end else None
+        jobs.append(replace(made, kind=kind, state=state, created=n * 100, started=n * 100 + 10, ended=ended))
+    return Batch(events=tuple(events), jobs=tuple(jobs))
+
+
+@pytest.mark.parametrize(
+    ("fields", "seqs"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6, 7, 8]),
+        ({"job": "j2"}, [5, 6, 8]),
+        ({"types": ("log", "stage")}, [3, 4, 5, 6]),
+        ({"levels": ("error",)}, [6]),
+        ({"levels": ("error", "info")}, [4, 5, 6]),
+        ({"states": (State.FAILED, State.QUEUED)}, [1, 7]),
+        ({"since": 40, "until": 60}, [4, 5, 6]),
+        ({"text": "failed"}, [5, 7]),
+        ({"text": "über"}, []),  # only A to Z have two sizes here
+        ({"text": "Über"}, [4]),
+        ({"text": "%"}, [4]),
+        ({"text": "_"}, [6]),
+        ({"text": "'"}, []),
+        ({"job": "j2", "text": "FAILED", "types": ("log",), "since": 10}, [5]),
+    ],
+)
+async def test_history_is_narrowed_by_what_is_asked(journal: Journal, fields: dict[str, Any], seqs: list[int]) -> None:
+    await journal.add_project(PROJECT)
+    await journal.commit(_busy())
+    for oldest_first in (True, False):
+        wanted = EventFilter(project="p", oldest_first=oldest_first, **fields)
+        expected = seqs if oldest_first else seqs[::-1]
+        page = await journal.history(wanted, 100, None)
+        assert ([each.seq for each in page.items], page.total) == (expected, len(seqs))
+        texts = [text async for part in journal.history_slices(wanted) for text in part]
+        assert [json.loads(text) for text in texts] == [each.to_wire() for each in page.items]
+        seen, cursor = [], None
+        while True:
+            page = await journal.history(wanted, 2, cursor)
+            seen += [each.seq for each in page.items]
+            if (cursor := page.next) is None:
+                break
+        assert seen == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ({}, 16),
+        ({"kinds": ("index",)}, 8),
+        ({"kinds": ("index", "sync"), "states": (State.FAILED, State.PAUSED)}, 2),
+        ({"states": tuple(State)}, 16),
+        ({"since": 400, "until": 600}, 3),
+        ({"project": "nobody"}, 0),
+    ],
+)
+async def test_jobs_are_narrowed_by_what_is_asked(journal: Journal, fields: dict[str, Any], count: int) -> None:
+    await journal.add_project(PROJECT)
+    await journal.commit(_busy())
+    for oldest_first in (True, False):
+        wanted = JobFilter(oldest_first=oldest_first, **fields)
+        first = await journal.jobs(wanted, 2, None)
+        rest = await journal.jobs(wanted, 100, first.next) if first.next else None
+        found = [*first.items, *(rest.items if rest else ())]
+        assert (len(found), first.total) == (count, count)
+        assert [job.id for job in found] == sorted((job.id for job in found), reverse=not oldest_first)
+        assert [job async for part in journal.job_slices(wanted) for job in part] == found
+
+
+async def test_runs_are_what_has_ended_lately_newest_first(journal: Journal) -> None:
+    await journal.add_project(PROJECT)
+    await journal.commit(_busy())
+    assert await journal.job_kinds(None, None) == [("p", "clone"), ("p", "index")]
+    assert await journal.job_kinds("p", "index") == [("p", "index")]
+    assert await journal.job_kinds("nobody", None) == []
+    runs = await journal.runs("p", "index", 0)
+    assert [run.state for run in runs] == ["interrupted", "cancelled", "failed", "succeeded"]
+    newest = runs[0]
+    assert (newest.created, newest.started, newest.ended, newest.held_ms, newest.held_at) == (1500, 1510, 1550, 0, None)
+    assert (bool(newest.resumed), newest.seconds) == (False, 0.04)
+    assert [stage["stage"] for stage in json.loads(newest.stages)] == ["fetch", "unpack"]
+    assert len(await journal.runs("p", "index", 1450)) == 2
+
+
+async def test_an_export_is_of_what_there_was_when_it_began(journal: Journal) -> None:
+    await journal.add_project(PROJECT)
+    await journal.commit(Batch(events=tuple(event(seq, log_body("x")) for seq in range(1, 1001))))
+    slices = journal.history_slices(EventFilter(project="p", oldest_first=True))
+    seen = [json.loads(text)["seq"] for text in await anext(slices)]
+    await journal.commit(Batch(events=(event(1001, log_body("new")),)))
+    await journal.prune({"p": 600})
+    async for part in slices:
+        seen += [json.loads(text)["seq"] for text in part]
+    assert seen == [*range(1, seen.index(601) + 1), *range(601, 1001)]
+    assert seen.index(601) < 600

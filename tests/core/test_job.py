@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hub.core.events import Event, Failure, ProgressBody, State
 from hub.core.job import JobState, reduce
+from hub.core.retries import Retry
 from tests.fakes import event, job_body, log_body, progress_body, stage_body
 
 
@@ -75,10 +76,30 @@ def test_an_unplanned_stage_is_taken_as_it_comes() -> None:
 
 BODIES = st.one_of(
     st.builds(job_body, st.sampled_from(list(State))),
+    st.builds(
+        job_body,
+        st.sampled_from(list(State)),
+        retry=st.builds(Retry, attempts=st.integers(1, 9), attempt=st.integers(1, 9)),
+        starts_at=st.integers(0, 2**42),
+    ),
     st.sampled_from(["fetch", "unpack"]).map(stage_body),
     st.text(max_size=20).map(log_body),
     st.floats(0, 99.9).map(progress_body),
 )
+
+
+def test_a_waiting_try_says_until_when_it_waits_and_no_longer_when_its_time_has_come() -> None:
+    policy = Retry(attempts=3, backoff_s=5.0, attempt=2)
+    waiting = fold(event(1, job_body(State.QUEUED, attempt=2, retry_of="j0", retry=policy, starts_at=99_000)))
+    assert (waiting.to_wire()["starts_at"], waiting.to_wire()["retry"]) == (99_000, policy.to_wire())
+    begun = reduce(waiting, event(2, job_body(State.RUNNING, attempt=2, retry_of="j0", retry=policy)))
+    assert (begun.starts_at, begun.retry, begun.held_at) == (None, policy, None)
+
+
+def test_rows_from_before_there_were_policies_are_read() -> None:
+    row = fold(event(1, job_body())).to_row()
+    old = {name: value for name, value in row.items() if name not in {"retry", "starts_at"}}
+    assert JobState.from_row(old) == JobState.from_row(row)
 
 
 @given(st.lists(BODIES, min_size=1, max_size=12))

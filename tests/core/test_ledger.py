@@ -179,3 +179,15 @@ def test_what_is_owed_forgets_a_deleted_project(scene: Scene) -> None:
     assert scene.told == [1]
     scene.commit()
     assert scene.told == [1, 1]
+
+
+def test_jobs_leave_nothing_behind_where_something_always_waits(scene: Scene) -> None:
+    for n in range(100):
+        scene.publish(job_body(), f"job {n}")
+        scene.publish(progress_body(1), f"job {n}")
+        batch = scene.ledger.take()
+        assert batch is not None
+        scene.publish(log_body(), f"job {n}")  # while the batch is written
+        scene.publish(job_body(State.FAILED), f"job {n}")
+        scene.ledger.commit()
+    assert len(scene.ledger._lines["p"]._newest) <= 1

@@ -2,9 +2,11 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.core.events import Stage
 from hub.core.progress import CEILING, Meter, Speed
 from tests.fakes import PLAN
 
@@ -124,3 +126,59 @@ def test_a_stage_without_a_report_stands_still_at_nothing() -> None:
     still = meter.still(11.0)
     assert (still.stage, still.step, still.current, still.total, still.percent) == ("unpack", 2, 0, None, 75.0)
     assert Meter((), started=0.0).still(11.0).percent == 0
+
+
+def test_a_stage_that_nobody_planned_moves_nothing() -> None:
+    meter = Meter(PLAN, started=0.0)
+    meter.enter("fetch")
+    meter.advance(1.0, 50, 100)
+    assert meter.enter("surprise", "A surprise").title == "A surprise"
+    assert meter.advance(2.0, 99, 100).percent == 37.5
+    meter.enter("unpack")
+    assert meter.advance(3.0, 50, 100).percent == 87.5
+
+
+def test_without_a_plan_each_stage_takes_half_of_what_is_left() -> None:
+    meter = Meter((), started=0.0)
+    for name, percent in (("a", 50.0), ("b", 75.0), ("c", 87.5)):
+        meter.enter(name)
+        assert meter.advance(1.0, 100, 100).percent == percent
+    assert meter.names == ["a", "b", "c"]
+
+
+def test_without_any_stage_the_count_is_the_percent() -> None:
+    meter = Meter((), started=0.0)
+    assert meter.advance(1.0, 0.37, 1).percent == 37.0
+    still = meter.still(20.0)
+    assert (still.current, still.total, still.percent) == (0.37, 1, 37.0)
+
+
+def test_a_meter_goes_on_from_what_was_told() -> None:
+    meter = Meter(PLAN, started=-60.0, percent=60.0)
+    meter.enter("fetch")
+    assert meter.advance(0.1, 1, 100).percent == 60.0
+    meter.enter("unpack")
+    assert meter.advance(0.2, 50, 100).percent == 87.5
+
+
+def test_what_stands_still_since_an_earlier_hub_is_told_as_it_was() -> None:
+    told = Meter((), started=0.0).advance(1.0, 5000, 9000, "MB", "half", {"loss": 0.5})
+    still = Meter((), started=0.0, percent=told.percent, newest=told).still(4.0)
+    assert (still.current, still.total, still.unit, still.message, still.detail) == (
+        5000, 9000, "MB", "half", {"loss": 0.5},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("weight", [3.0, 0.1, 0.3])
+def test_the_last_bit_of_a_float_costs_no_tenth(weight: float) -> None:
+    """6 of 100 in a stage of 70 percent after one of 30 are 34.2 percent, and not 34.1."""
+    for done in range(100):
+        plan = [Stage(name="a", title="", weight=weight), Stage(name="b", title="", weight=weight * 7 / 3)]
+        meter = Meter(plan, started=0.0)
+        meter.enter("b")
+        assert meter.advance(1.0, done, 100).percent == (300 + 7 * done) / 10
+
+
+def test_only_the_end_is_all_of_it() -> None:
+    meter = Meter((), started=0.0)
+    assert meter.advance(1.0, 999_999_999_999, 10**12).percent == 99.9

@@ -108,3 +108,12 @@ def test_the_catalog_finds_by_source_and_names_apart() -> None:
         catalog.free_id("my-repo.git", "x")
     with pytest.raises(NotFound):
         catalog.get("nobody")
+
+
+def test_the_hubs_own_secrets_are_masked_in_what_any_job_says_and_never_forgotten() -> None:
+    redactor = Redactor(keep=2)
+    redactor.add(["0perators-key"])
+    for n in range(5):
+        redactor.add([f"secret-of-{n}"], job=f"job-{n}")
+    assert redactor.text("0perators-key secret-of-4 secret-of-3", "job-4") == f"{MASK} {MASK} secret-of-3"
+    assert redactor.text("0perators-key secret-of-3 secret-of-0") == f"{MASK} {MASK} secret-of-0"

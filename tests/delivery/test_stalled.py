@@ -13,6 +13,9 @@ from tests.delivery.programs import Program, hub_program, watched_by
 from tests.delivery.watcher import Watcher
 from tests.delivery.wire import Wire, request
 
+pytestmark = pytest.mark.alone
+
+
 READERS = 1000
 PATH = "/api/v1/projects/p/events"
 

@@ -16,6 +16,8 @@ from tests.delivery import wire
 from tests.delivery.programs import Program, hub_program, watched_by
 from tests.delivery.room import Room, room
 
+pytestmark = pytest.mark.alone
+
 HEARTBEAT_S = 1.0
 GOING, STAYING = "10.9.0.2", "10.9.0.3"
 STREAMS = ["ws", "sse"]

@@ -15,6 +15,8 @@ from hub.index.errors import BadQuery
 from tests.index.samples import commit, find, git, indexed, left_out
 from tests.jobs.conftest import needs
 
+pytestmark = pytest.mark.timeout(180)
+
 PACKAGES = ("asyncio", "email", "encodings", "json", "xml", "unittest")
 GENERATED = 40
 """Queries of each sort, out of the files themselves."""

@@ -19,6 +19,7 @@ from hub.jobs.base import Rules
 from hub.jobs.engine import Engine
 from hub.journal.memory import MemoryJournal
 from hub.journal.writer import Writer
+from hub.transports.clock import LoopClock
 from tests.conftest import until
 from tests.jobs.odd_kinds import KINDS
 
@@ -78,7 +79,9 @@ async def shop(folder: Path, journal: MemoryJournal | None = None, **options: An
     """An engine that runs until the block ends."""
     made = Shop(folder, journal or MemoryJournal())
     clock: Callable[[], int] = options.pop("now_ms", lambda: time.time_ns() // 1_000_000)
-    made.ledger = Ledger(share=made.share, now_ms=clock, redactor=Redactor())
+    options = {"clock": LoopClock(asyncio.get_running_loop())} | options
+    redactor = Redactor()
+    made.ledger = Ledger(share=made.share, now_ms=clock, redactor=redactor)
     await made.journal.open(recent_jobs=10)
     for opened in await made.journal.projects():
         made.ledger.open_project(opened.project.id, opened.head, opened.jobs)
@@ -88,7 +91,7 @@ async def shop(folder: Path, journal: MemoryJournal | None = None, **options: An
     made.ledger.on_waiting(writer.wake)
     task = asyncio.create_task(writer.run())
     made.engine = Engine(
-        ledger=made.ledger, durable=writer.durable, journal=made.journal, redactor=Redactor(), kinds=KINDS,
+        ledger=made.ledger, durable=writer.durable, journal=made.journal, redactor=redactor, kinds=KINDS,
         projects=lambda: list(made.projects.values()), rules=Rules(min_free_bytes=1), folder=folder,
         **{"max_running": 2, "max_queued": 50, "spares": 0} | options,
     )  # fmt: skip

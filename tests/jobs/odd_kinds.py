@@ -73,7 +73,7 @@ def keeper(task: Task, report: Report) -> Mapping[str, Any]:
     report.progress(1, 2)
     then = "succeed" if task.resumed and "again" not in task.params else task.params.get("then", "succeed")
     if then == "fail":
-        raise JobFailed(task.params.get("code", "unlucky"), "It did not work.", retry=True)
+        raise JobFailed(task.params.get("code", "unlucky"), "It did not work.", retry=task.params.get("hopeful", True))
     while then == "last":
         report.check()
         time.sleep(0.01)
@@ -179,7 +179,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         _kind(steps, spans=True), _kind(ticks, stall_s=20), _kind(keeper, keeps_work=True), _kind(changer),
-        _kind(silent, stall_s=1.5), _kind(same, stall_s=1.5),
+        _kind(silent, stall_s=4.0), _kind(same, stall_s=1.5),
         *(_kind(run) for run in (deaf, spin, locker, breeder, messy, writer)),
     )
 }  # fmt: skip

@@ -158,6 +158,36 @@ def test_an_update_with_nothing_new_succeeds(child, server, engine):
     assert result["objects"] == 0
 
 
+@pytest.mark.parametrize("params", [{}, {"bare": True}, {"depth": 2}, {"branch": "feature"}], ids=str)
+def test_with_nothing_new_nothing_is_written(child, server, engine, params):
+    first = child(f"{server.url}/small.git", params={"engine": engine, **params})
+    expected = first.result() | {"updated": True, "objects": 0, "bytes": ...}
+    before = {path: path.lstat().st_ino for path in first.repo.rglob("*")}
+    run = child(f"{server.url}/small.git", params={"engine": engine, **params})
+    assert run.result() | {"bytes": ...} == expected
+    assert {path: path.lstat().st_ino for path in run.repo.rglob("*")} == before
+    assert run.stages[-1] == "checkout"
+
+
+@pytest.mark.parametrize("what", ["folder/file-29.txt", ".git/index"])
+def test_a_clone_that_was_damaged_is_made_whole_again(child, server, engine, what):
+    first = child(f"{server.url}/small.git", params={"engine": engine})
+    first.result()
+    (first.repo / what).write_bytes(b"damaged")
+    run = child(f"{server.url}/small.git", params={"engine": engine})
+    run.result()
+    assert git(run.repo, "status", "--porcelain") == ""
+
+
+def test_submodules_are_brought_to_a_clone_that_had_none(child, server, repositories, engine, tmp_path):
+    name = f"modules-{engine}-{tmp_path.name}.git"
+    with_submodule(repositories.root / name, "../small.git", repositories.head("small.git"))
+    child(f"{server.url}/{name}", params={"engine": engine}).result()
+    run = child(f"{server.url}/{name}", params={"engine": engine, "submodules": True})
+    run.result()
+    assert git(run.repo, "submodule", "status").split()[0] == repositories.head("small.git")
+
+
 def test_a_shallow_clone_becomes_whole_when_the_whole_is_asked_for(child, server, engine):
     child(f"{server.url}/small.git", params={"engine": engine, "depth": 1}).result()
     run = child(f"{server.url}/small.git", params={"engine": engine})

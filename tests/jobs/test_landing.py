@@ -51,6 +51,23 @@ def test_a_run_killed_after_two_renames_is_tidied_up(tmp_path):
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["repo"]
 
 
+def test_repositories_are_the_same_with_the_same_commits_under_the_same_names(tmp_path):
+    who = pygit2.Signature("A", "a@example.org", 1, 0)
+    one, other = (pygit2.Repository(str(made(tmp_path / name, "x"))) for name in ("one", "other"))
+    for repo in (one, other):
+        repo.create_commit("refs/heads/main", who, who, "first", repo.index.write_tree(), [])
+        repo.set_head("refs/heads/main")
+    assert landing.is_same(one, other)
+    other.references.create("refs/tags/v1", other.head.target)
+    assert not landing.is_same(one, other)
+    other.references.delete("refs/tags/v1")
+    (tmp_path / "other" / ".git" / "shallow").write_text(f"{other.head.target}\n")
+    assert not landing.is_same(one, other)
+    (tmp_path / "other" / ".git" / "shallow").unlink()
+    other.set_head("refs/heads/other")
+    assert not landing.is_same(one, other)
+
+
 def test_a_free_place_is_free(tmp_path):
     assert landing.find(tmp_path / "home", REMOTE) is None
 

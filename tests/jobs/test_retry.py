@@ -4,13 +4,14 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hub.core.errors import Conflict
 from hub.core.events import State
-from hub.jobs import engine
+from hub.jobs import recovery
 from tests.conftest import until
 from tests.jobs.engines import Shop, _odd_kinds, shop  # noqa: F401 - a fixture
 
@@ -179,14 +180,14 @@ async def test_a_job_is_not_resumed_for_ever(tmp_path: Path) -> None:
     async with shop(tmp_path / "data") as works:
         await works.submit("keeper", then="last", again=True)
         await until(lambda: works.bodies(next(iter(works.states)), "progress"))
-    for attempt in range(2, engine.MOST_ATTEMPTS + 1):
+    for attempt in range(2, recovery.MOST_INTERRUPTIONS + 1):
         async with shop(tmp_path / "data", works.journal) as restarted:
             job = await until(lambda: next((s for s in restarted.states.values() if not s.state.is_end), None))
             assert job.attempt == attempt
             await restarted.stage(job.id, "two")
     async with shop(tmp_path / "data", works.journal) as last:
         assert all(state.state is State.INTERRUPTED for state in last.states.values())
-        assert len(last.states) == engine.MOST_ATTEMPTS
+        assert len(last.states) == recovery.MOST_INTERRUPTIONS
 
 
 async def test_a_job_that_was_given_a_secret_waits_to_be_given_it_again(tmp_path: Path) -> None:
@@ -223,3 +224,90 @@ async def test_the_plan_of_a_job_is_learned_from_the_runs_before_it(works: Shop)
     assert 1.0 <= low <= high <= 10.0
     first = await works.end(await works.submit("steps", "other"))
     assert ([stage.weight for stage in first.stages], first.usual_s) == ([1, 3], None)
+
+
+async def test_only_interruptions_in_a_row_keep_a_job_from_being_resumed(tmp_path: Path) -> None:
+    """Retries that somebody asked for, and tries that failed by themselves, bring down no hub."""
+    async with shop(tmp_path / "data") as works:
+        job = await failed(works, again=True)
+        for _ in range(recovery.MOST_INTERRUPTIONS):
+            job = (await again(works, job, from_stage=True)).id
+        last = await works.engine.retry(job, await works.project(), {"then": "last"}, from_stage=True)
+        await works.stage(last.id, "two")
+    async with shop(tmp_path / "data", works.journal) as restarted:
+        state = await until(lambda: next((s for s in restarted.states.values() if s.retry_of == last.id), None))
+        assert state.resumed
+        await restarted.stage(state.id, "two")
+
+
+async def test_a_job_that_is_cancelled_while_the_hub_is_killed_is_cancelled(tmp_path: Path) -> None:
+    async with shop(tmp_path / "data") as works:
+        job = await failed(works)
+    as_killed(works, job, State.CANCELLING)
+    async with shop(tmp_path / "data", works.journal) as restarted:
+        await until(lambda: restarted.states[job].state is State.CANCELLED)
+        assert (restarted.states[job].error, restarted.states[job].resumable, kept(restarted)) == (None, False, [])
+        assert list(restarted.states) == [job]
+
+
+async def test_work_that_was_put_aside_just_before_a_kill_is_known_to_be_kept(tmp_path: Path) -> None:
+    async with shop(tmp_path / "data") as works:
+        job = await failed(works)
+    as_killed(works, job, State.RUNNING, moves=False)
+    async with shop(tmp_path / "data", works.journal) as restarted:
+        await until(lambda: restarted.states[job].state is State.INTERRUPTED)
+        assert restarted.states[job].resumable
+
+
+async def test_work_that_a_retry_took_just_before_a_kill_is_there_for_the_retry(tmp_path: Path) -> None:
+    """Its beginning was told, and not yet in the journal, when it took the work."""
+    async with shop(tmp_path / "data", max_running=1) as works:
+        job = await failed(works)
+        await works.submit("deaf", "other")
+        waiting = await works.engine.retry(job, await works.project(), {}, from_stage=True)
+    data = tmp_path / "data"
+    (data / "kept" / "p" / "keeper" / job).rename(data / "work" / waiting.id)
+    async with shop(data, works.journal) as restarted:
+        assert (await restarted.end(waiting.id)).result == {"resumed": True, "found": f"{job}\n"}
+
+
+async def test_work_that_a_retry_had_not_taken_yet_is_kept_for_the_next(tmp_path: Path) -> None:
+    """Its beginning was in the journal before it took the work."""
+    async with shop(tmp_path / "data", max_running=1) as works:
+        job = await failed(works, again=True)
+        await works.submit("deaf", "other")
+        waiting = await works.engine.retry(job, await works.project(), {}, from_stage=True)
+    state = works.journal._jobs[waiting.id]
+    works.journal._jobs[waiting.id] = replace(state, state=State.RUNNING, started=state.created, queue=None)
+    async with shop(tmp_path / "data", works.journal) as restarted:
+        await until(lambda: restarted.states[waiting.id].state is State.INTERRUPTED)
+        assert restarted.states[waiting.id].resumable
+        again_ = await until(lambda: next((s for s in restarted.states.values() if s.retry_of == waiting.id), None))
+        await restarted.end(again_.id)
+        notes = (tmp_path / "data" / "kept" / "p" / "keeper" / again_.id / "notes").read_text()
+        assert notes.split() == [job, again_.id]
+
+
+async def test_what_somebody_did_after_the_interruption_stands(tmp_path: Path) -> None:
+    """A job that went on with the work was cancelled, and the hub killed before the work was gone."""
+    async with shop(tmp_path / "data", max_running=1) as works:
+        job = await works.submit("keeper", then="last")
+        await works.stage(job, "two")
+    async with shop(tmp_path / "data", works.journal, max_running=1) as works:
+        second = await until(lambda: next((s for s in works.states.values() if s.retry_of == job), None))
+        await works.end(second.id)
+    works.journal._jobs[second.id] = replace(works.journal._jobs[second.id], state=State.CANCELLED)
+    (tmp_path / "data" / "kept" / "p" / "keeper" / job).mkdir(parents=True)
+    async with shop(tmp_path / "data", works.journal) as restarted:
+        await restarted.engine._durable()
+        assert all(state.state.is_end for state in restarted.states.values())
+        assert not any(state.retry_of == second.id for state in restarted.states.values())
+        assert len(restarted.states) == 2
+
+
+def as_killed(works: Shop, job: str, state: State, *, moves: bool = True) -> None:
+    """What a kill would have left of an ended job: it is in the journal as it was, and its work where it was."""
+    works.journal._jobs[job] = replace(works.journal._jobs[job], state=state, ended=None, error=None, resumable=False)
+    if moves:
+        (works.folder / "work").mkdir(exist_ok=True)
+        (works.folder / "kept" / "p" / "keeper" / job).rename(works.folder / "work" / job)

@@ -127,3 +127,34 @@ async def test_a_clock_that_is_set_forward_brings_the_turn_within_a_minute():
     await turn()
     assert turns.count == 1
     await schedule.end()
+
+
+async def test_a_turn_that_an_earlier_process_waited_for_comes_when_it_was_due():
+    clock, turns = FakeClock(), Turns()
+    schedule = Schedule("sync", Every(3600), turns.take, clock)
+    schedule.begin(clock.now_ms() + 60_000)
+    clock.step(60)
+    await turn()
+    assert (turns.count, schedule.due_ms) == (1, clock.now_ms() + 3_600_000)
+    await schedule.end()
+
+
+async def test_however_many_turns_have_passed_one_comes_at_once():
+    clock, turns = FakeClock(), Turns()
+    schedule = Schedule("sync", Every(60), turns.take, clock)
+    schedule.begin(clock.now_ms() - 86_400_000)
+    await turn()
+    assert (turns.count, schedule.due_ms) == (1, clock.now_ms() + 60_000)
+    await schedule.end()
+
+
+async def test_a_due_time_from_before_the_clock_was_set_back_is_not_waited_for():
+    clock, turns = FakeClock(), Turns()
+    schedule = Schedule("sync", Every(60), turns.take, clock)
+    schedule.begin(clock.now_ms() + 86_400_000)
+    assert schedule.due_ms == clock.now_ms() + 60_000
+    await schedule.end()
+
+
+async def test_an_interval_of_less_than_a_millisecond_is_one_of_a_millisecond():
+    assert Every(0.0001).next_ms(5) == 6

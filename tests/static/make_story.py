@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from hub.core.events import Body, Event, Failure, JobBody, LogBody, ProgressBody, Stage, StageBody, State  # noqa: E402
 from hub.core.job import JobState, reduce  # noqa: E402
+from hub.core.retries import Retry  # noqa: E402
 
 FIXTURES = ROOT / "tests" / "fixtures"
 PLAN = (
@@ -41,6 +42,8 @@ LOST = Failure(code="host_not_found", message="No host.", stage="connect", hint=
 LEFT = {"stage": "receiving", "current": 2801, "total": 2801, "unit": "objects"}
 """The counts of a progress that was merged away."""
 A, B, C, D, E = "01a1-first", "01a1-second", "01a1-third", "01a1-fourth", "01a1-fifth"
+F, G, H = "01a1-sixth", "01a1-seventh", "outside"
+POLICY = Retry(attempts=3, backoff_s=10.0)
 STORY: list[tuple[str, Body]] = [
     (A, job("queued", plan=PLAN, queue=1, usual_s=(30.0, 41.5))),
     (A, job("running")),
@@ -84,6 +87,18 @@ STORY: list[tuple[str, Body]] = [
     (E, job("running")),
     (E, job("paused")),
     (E, job("interrupted", resumable=True)),
+    (F, job("queued", plan=PLAN, queue=1, retry=POLICY)),
+    (F, job("running", retry=POLICY)),
+    (F, stage("connect")),
+    (F, job("failed", error=LOST, retry=POLICY)),
+    (G, job("queued", plan=PLAN, attempt=2, retry_of=F, retry=POLICY.next(), starts_at=1_790_000_009_000)),
+    (G, job("queued", queue=1, attempt=2, retry_of=F, retry=POLICY.next())),
+    (G, job("running", attempt=2, retry_of=F, retry=POLICY.next())),
+    (G, job("succeeded", attempt=2, retry_of=F, retry=POLICY.next())),
+    (H, job("running", silence_s=60.0)),
+    (H, StageBody(stage="fit", title="Fitting", step=1, steps=1)),
+    (H, job("cancelling")),
+    (H, job("cancelled")),
 ]
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pygit2
 
-from hub.jobs.base import Report
+from hub.jobs.base import JobFailed, Report
 from hub.jobs.git import process
 from hub.jobs.git.base import WHOLE_HISTORY, Fetched, Source, Wanted
 from hub.jobs.git.environment import environment
 from hub.jobs.git.failures import explain
 from hub.jobs.git.lines import Line, parse
-from hub.jobs.git.refs import RemoteRef, choose, head_of, refspecs, set_head
+from hub.jobs.git.refs import RemoteRef, choose, head_of, no_such_branch, refspecs, set_head
 from hub.jobs.git.transfer import Counters, PackSize, Transfer
 
 OLDEST_GIT = (2, 37)
@@ -57,10 +57,11 @@ class GitCommand:
                 process.run, env=env, report=report, on_line=meter.on_line,
                 silence_s=lambda: silence_s if meter.is_waiting else None,
             )  # fmt: skip
-            if is_update:
-                _update(git, source, wanted, repo)
-            else:
-                git(_clone_arguments(source, wanted, repo), cwd=repo.parent)
+            with _names_branches(git, source, wanted, repo.parent):
+                if is_update:
+                    _update(git, source, wanted, repo)
+                else:
+                    git(_clone_arguments(source, wanted, repo), cwd=repo.parent)
         transfer.finish()
         head, branch = head_of(pygit2.Repository(str(repo)))
         return Fetched(head=head, branch=branch, objects=transfer.counters.total_objects, bytes=size.bytes())
@@ -84,6 +85,19 @@ def _translated(source: Source | None) -> Iterator[None]:
         yield
     except process.GitError as exc:
         raise explain(exc.words, had_credentials=source is not None and bool(source.credentials)) from exc
+
+
+@contextlib.contextmanager
+def _names_branches(git: Callable[..., str], source: Source, wanted: Wanted, folder: Path) -> Iterator[None]:
+    """Where the wanted branch is not there, ask once more, for those that are."""
+    try:
+        yield
+    except (process.GitError, JobFailed) as exc:
+        failure = explain(exc.words, had_credentials=True) if isinstance(exc, process.GitError) else exc
+        if wanted.branch is None or failure.failure.code != "branch_not_found":
+            raise
+        listed = _listed(git(["ls-remote", "--heads", "--", _url(source)], cwd=folder))
+        raise no_such_branch(wanted.branch, listed) from exc
 
 
 def _url(source: Source) -> str:

@@ -62,6 +62,10 @@ FAILURES: dict[str, _Row] = {
         "The remote has no such branch or tag.",
         "Check the spelling, or leave `branch` out to get the default branch.",
     ),
+    "empty_repository": _Row(
+        "The repository has no commit that could be indexed.",
+        "Push a commit to its default branch, or name another `branch`.",
+    ),
     "redirected": _Row(
         "The server sends on to a place where the hub does not connect.",
         "If you trust that place, use its URL directly.",

@@ -68,6 +68,20 @@ def copy(current: pygit2.Repository, repo: Path, report: Report) -> None:
     (new / "packed-refs").write_bytes(b"# pack-refs with: sorted \n" + b"".join(kept))
 
 
+def is_same(one: pygit2.Repository, other: pygit2.Repository) -> bool:
+    """Have both the same commits under the same names? Then so are the files of HEAD."""
+    return _tips(one) == _tips(other)
+
+
+def _tips(repo: pygit2.Repository) -> tuple[bool, object, dict[bytes, str], frozenset[bytes]]:
+    shallow = Path(repo.path, "shallow")
+    roots = frozenset(shallow.read_bytes().split()) if shallow.exists() else frozenset[bytes]()
+    head = repo.lookup_reference("HEAD").target
+    # Which branch the remote's HEAD is at decides nothing where another is wanted, and is else our HEAD's.
+    refs = {ref.raw_name: str(ref.target) for ref in repo.references.iterator() if ref.name != TRACKING + "HEAD"}
+    return repo.is_bare, head, refs, roots
+
+
 def settle(repo: Path, remote: RemoteUrl) -> None:
     """Give the finished repository its origin: the project's own URL, wherever the objects really came from."""
     opened = pygit2.Repository(str(repo))

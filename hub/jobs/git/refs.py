@@ -1,5 +1,6 @@
 """Which of a remote's refs is wanted, how it is fetched, and how HEAD comes to name it. The same for both engines."""
 
+import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +9,15 @@ from typing import Any
 
 import pygit2
 
+from hub.jobs.base import JobFailed
 from hub.jobs.git.base import Wanted
 from hub.jobs.git.failures import failed
 
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
 TRACKING = "refs/remotes/origin/"
+SHOWN, LONGEST_SHOWN, MOST_COMPARED = 8, 60, 2000
+"""Branches named in a failure, characters of each, and branches looked at for those with a name like it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +57,26 @@ def choose(listed: Sequence[RemoteRef], branch: str | None) -> Tip | None:
         for ref in (HEADS + branch, TAGS + branch):
             if ref in names:
                 return Tip(ref=ref)
-        raise failed("branch_not_found", f"The remote has no branch or tag named {branch!r}.")
+        raise no_such_branch(branch, listed)
     for found in listed:
         if found.name == "HEAD":
             return Tip(ref=found.symref if found.symref and found.symref.startswith(HEADS) else "HEAD")
     return None
+
+
+def no_such_branch(branch: str, listed: Sequence[RemoteRef]) -> JobFailed:
+    """The failure, with branches of the remote that may have been meant."""
+    names = [ref.name.removeprefix(HEADS) for ref in listed if ref.name.startswith(HEADS)]
+    message = f"The remote has no branch or tag named {branch!r}."
+    if not names:
+        return failed("branch_not_found", message)
+    close = difflib.get_close_matches(branch, names[:MOST_COMPARED], SHOWN)
+    shown = list(dict.fromkeys((*close, *names)))[:SHOWN]
+    others = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    hint = (
+        f"It has {', '.join(name[:LONGEST_SHOWN] for name in shown)}{others}. Without `branch` its own choice is taken."
+    )
+    return failed("branch_not_found", message, hint=hint)
 
 
 def refspecs(tip: Tip | None, wanted: Wanted) -> list[str]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from hub.core.events import Stage
 from hub.jobs import gate
 from hub.jobs.base import Accepted, Kind, Report, Rules, Target, Task
 from hub.jobs.gate import RemoteUrl
-from hub.jobs.git import ENGINES, landing, preflight, submodules, tree
-from hub.jobs.git.base import Credentials, Engine, Fetched, Source, Wanted
-from hub.jobs.git.failures import failed
+from hub.jobs.git import ENGINES, cloning, landing, submodules, tree
+from hub.jobs.git.base import Wanted
+from hub.jobs.git.cloning import Brought
 
 SECRETS = ("token", "password", "ssh_key", "ssh_passphrase")
 PLAIN: Mapping[str, type] = {
@@ -27,7 +26,7 @@ LONGEST_NAME = 255
 
 def check(params: Mapping[str, Any], target: Target, rules: Rules) -> Accepted:
     if target.url is None:
-        raise BadParams("This project is a folder; there is no URL to clone from.")
+        raise BadParams("This project has no URL to clone from.")
     remote = gate.check(target.url, rules)
     for name, value in params.items():
         wanted = str if name in SECRETS else PLAIN.get(name)
@@ -88,70 +87,48 @@ def _check_credentials(given: Mapping[str, Any], remote: RemoteUrl) -> None:
 
 def run(task: Task, report: Report) -> Mapping[str, Any]:
     params, home = task.params, task.workspace.home
-    assert task.target.url is not None
     report.stage("connect")
-    remote = gate.check(task.target.url, task.rules)
     wanted = Wanted(depth=params.get("depth"), branch=params.get("branch"), bare=params.get("bare", False))
-    current = landing.find(home, remote)
-    source = _connect(remote, task, report)
-    engine = choose_engine(params.get("engine", "auto"), source, wanted)
-    repo = task.workspace.work / "repo"
-    is_update = current is not None and current.is_bare == wanted.bare
-    if current is not None and is_update:
-        landing.copy(current, repo, report)
-    report.log(f"{'Updating' if is_update else 'Cloning'} {remote.text} with {engine.name}")
-    fetched = engine.fetch(source, wanted, repo, report)
-    report.log(f"Received {fetched.objects:,} objects, {fetched.bytes:,} bytes")
-    landing.settle(repo, remote)
+    current = landing.find(home, cloning.origin(task))
+    if current is not None and current.is_bare != wanted.bare:
+        current = None
+    brought = cloning.fetch(task, wanted, current, report)
+    fetched, repo = brought.fetched, brought.repo
     report.stage("checkout")
-    files = 0
-    if fetched.head and not wanted.bare:
-        files = _write_files(engine, repo, fetched, task.rules, report)
-        if params.get("submodules"):
-            submodules.fetch_all(engine, repo, source, report)
-    place = landing.land(repo, home)
+    place, files = home / landing.PLACE, 0
+    if current is not None and fetched.head and _may_stay(current, repo):
+        report.log("Nothing is new, so the clone stays as it is")
+        files = 0 if wanted.bare else tree.measure(current, fetched.head, report).files
+    else:
+        files = _land(brought, task, report)
     report.log(f"{files:,} files are in {place}" if files else f"The repository is in {place}")
     return {
         "path": str(place),
         "head": fetched.head,
         "branch": fetched.branch,
         "bare": wanted.bare,
-        "updated": is_update,
-        "engine": engine.name,
+        "updated": brought.is_update,
+        "engine": brought.engine.name,
         "objects": fetched.objects,
         "bytes": fetched.bytes,
         "files": files,
     }
 
 
-def _connect(remote: RemoteUrl, task: Task, report: Report) -> Source:
-    credentials = Credentials.of(task.params, task.secrets)
-    if remote.scheme == "ssh" and remote.user is None:
-        remote = replace(remote, user=credentials.username or "git")
-    return preflight.connect(remote, credentials, task.rules, report)
+def _may_stay(current: pygit2.Repository, repo: Path) -> bool:
+    """Submodules are no part of what is compared: with them, or after a clone with them, everything is written."""
+    return cloning.is_current(current, repo) and ".gitmodules" not in current.head.peel(pygit2.Tree)
 
 
-def choose_engine(name: str, source: Source, wanted: Wanted) -> Engine:
-    """The engine of that name, or for `auto` the first that can do it. Raises JobFailed."""
-    reasons = []
-    for engine in ENGINES.values():
-        if name in {"auto", engine.name}:
-            reason = engine.why_not(source, wanted)
-            if reason is None:
-                return engine
-            reasons.append(reason)
-    raise failed("protocol", " ".join(reasons), hint="Choose another engine, or leave the choice to auto.", retry=False)
-
-
-def _write_files(engine: Engine, repo: Path, fetched: Fetched, rules: Rules, report: Report) -> int:
-    assert fetched.head is not None
-    report.progress(0, None, "files", "Measuring the files")
-    size = tree.measure(pygit2.Repository(str(repo)), fetched.head, report)
-    size.check()
-    tree.check_room(size, repo, rules)
-    engine.checkout(repo, report)
-    report.progress(size.files, size.files, "files", "Writing files")
-    return size.files
+def _land(brought: Brought, task: Task, report: Report) -> int:
+    """Write the files, if there are to be any, and put the whole in its place; how many."""
+    repo, head, files = brought.repo, brought.fetched.head, 0
+    if head and not task.params.get("bare"):
+        files = cloning.write_files(brought.engine, repo, head, task.rules, report)
+        if task.params.get("submodules"):
+            submodules.fetch_all(brought.engine, repo, brought.source, report)
+    landing.land(repo, task.workspace.home)
+    return files
 
 
 CLONE = Kind(

@@ -133,11 +133,19 @@ def _located(task: Task, report: Report) -> tuple[list[Found], list[dict[str, st
             one = found.setdefault(located.folder, Found(located=located, name=place.target.id, projects=[]))
             one.projects.append(place.target.id)
     if not found and not broken and task.target.id != ALL:
-        hint = "Clone it first." if task.target.url else "Check the project's path."
-        raise JobFailed("no_repository", "This project has no repository to look at.", hint=hint)
+        raise JobFailed("no_repository", "This project has no repository to look at.", hint=_missing(task))
     if wanted is not None and (absent := set(wanted) - {place.target.id for place in task.places}):
         report.log(f"There is no project {', '.join(sorted(absent))}", "warning")
     return list(found.values()), broken
+
+
+def _missing(task: Task) -> str:
+    """What to do about a project of which there is no repository."""
+    if task.target.url is not None:
+        return "Clone it first."
+    if task.target.path is not None:
+        return "Check the project's path."
+    return "It holds nothing but what other programs publish; sync a project that has a URL or a folder."
 
 
 def _at(place: Place, is_open: Callable[[Path], bool]) -> Located | None:

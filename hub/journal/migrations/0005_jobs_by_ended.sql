@@ -1,0 +1,1 @@
+CREATE INDEX jobs_by_ended ON jobs (project, kind, ended) WHERE ended IS NOT NULL;
