@@ -1,45 +1,7 @@
 /** Server-sent events by fetch, which unlike EventSource shows statuses and survives a 502. */
 
+import { SseParser } from '../sse-parser.js';
 import { followUrl, refusal } from './request.js';
-
-/** Feed it text in any pieces; it gives whole events. Follows the HTML standard, section 9.2.6. */
-export class SseParser {
-  #rest = '';
-  #skipLf = false;
-  #started = false;
-  #data = [];
-  #id = '';
-
-  push(text) {
-    if (!this.#started && text) {
-      this.#started = true;
-      text = text.replace(/^\uFEFF/, '');
-    }
-    if (this.#skipLf && text) {
-      this.#skipLf = false;
-      if (text[0] === '\n') text = text.slice(1);
-    }
-    const lines = (this.#rest + text).split(/\r\n|\r|\n/);
-    // A CR at the very end may be the first half of a CRLF whose LF comes with the next piece.
-    if (text.endsWith('\r')) this.#skipLf = true;
-    this.#rest = lines.pop();
-    return lines.map((line) => this.#line(line)).filter(Boolean);
-  }
-
-  #line(line) {
-    if (line === '') {
-      const data = this.#data.join('\n');
-      this.#data = [];
-      return data ? { id: this.#id, data } : null;
-    }
-    const colon = line.indexOf(':');
-    const field = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
-    if (field === 'data') this.#data.push(value);
-    if (field === 'id' && !value.includes('\0')) this.#id = value;
-    return null;
-  }
-}
 
 /** One stream at a time, of the newest channel: all tabs together have six connections. */
 export function openSse(context) {
