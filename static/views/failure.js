@@ -41,12 +41,14 @@ export function failure(page) {
     if (!bad) return;
     set(node, 'data-state', job.state);
     const { message, hint: advice, stage, code } = job.error ?? {};
-    text(cause, message ?? ENDS[job.state]);
+    const isOutside = job.silence_s != null; // who ran it must run it again
+    text(cause, message ?? (isOutside && job.state === 'cancelled' ? 'Cancelled.' : ENDS[job.state]));
     text(hint, advice ?? '');
     const title = job.stages.find((candidate) => candidate.stage === stage)?.title;
     text(where, title ? `It ended in the stage “${title}”, at ${format.percent(job)} %.` : '');
     for (const part of [hint, where]) show(part, part.textContent !== '');
     show(secrets.node, WANT_CREDENTIALS.has(code));
+    show(retry, !isOutside);
     text(retry, job.state === 'failed' ? 'Retry' : 'Run again');
   } };
 }
