@@ -21,7 +21,7 @@ from hub.jobs.folders import Folders
 from hub.jobs.intake import Intake
 from hub.jobs.keys import Keys, fingerprint
 from hub.jobs.orders import Order, places
-from hub.jobs.outside import Outside
+from hub.jobs.outside.reception import Outside
 from hub.jobs.process import Nursery
 from hub.jobs.recovery import Recovery, kept_of
 from hub.jobs.retrying import Retries

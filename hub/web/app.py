@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from hub.assets import static_dir
-from hub.jobs.schedule import Every, Schedule
+from hub.jobs.schedules.schedule import Every, Schedule
 from hub.surfaces.desk import DESK
 from hub.surfaces.index import OPENED, Opened
 from hub.transports.wire import CLOSE_S

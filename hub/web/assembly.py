@@ -23,9 +23,9 @@ from hub.core.tracker import Tracker
 from hub.jobs.base import Rules
 from hub.jobs.engine import Engine
 from hub.jobs.kinds import KINDS
-from hub.jobs.outside import Outside
-from hub.jobs.schedules import Schedules
-from hub.jobs.terms import Terms
+from hub.jobs.outside.reception import Outside
+from hub.jobs.outside.terms import Terms
+from hub.jobs.schedules.kept import Schedules
 from hub.journal.sqlite import SqliteJournal
 from hub.journal.writer import Writer
 from hub.settings import Settings

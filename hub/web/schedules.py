@@ -16,9 +16,9 @@ from hub.core.job import JobState
 from hub.core.ports import Project
 from hub.core.schedules import ScheduleState
 from hub.jobs.base import ALL
-from hub.jobs.cron import Cron, zone_of
 from hub.jobs.kinds import KINDS
-from hub.jobs.rhythms import next_runs
+from hub.jobs.schedules.cron import Cron, zone_of
+from hub.jobs.schedules.rhythms import next_runs
 from hub.web import commits
 from hub.web.assembly import Hub
 from hub.web.bodies import listing, object_field, paging, read_object, text_field

@@ -9,9 +9,9 @@ from hub.core.ledger import Ledger
 from hub.core.ports import Project
 from hub.core.publication import read
 from hub.core.redaction import Redactor
-from hub.jobs.outcome import Answer
-from hub.jobs.outside import Outside
-from hub.jobs.terms import Terms
+from hub.jobs.outside.outcome import Answer
+from hub.jobs.outside.reception import Outside
+from hub.jobs.outside.terms import Terms
 from hub.journal.memory import MemoryJournal
 from tests.core.machines.disk import at_once
 from tests.fakes import FakeClock

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.errors import BadParams
-from hub.jobs.cron import Cron
+from hub.jobs.schedules.cron import Cron
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 NOW_MS = int(dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp() * 1000)

@@ -11,8 +11,8 @@ from hub.core.job import JobState
 from hub.core.ports import Project
 from hub.core.schedules import Outcome, ScheduleState
 from hub.jobs.admission import QueueFull
-from hub.jobs.rhythms import next_runs
-from hub.jobs.schedules import Schedules
+from hub.jobs.schedules.kept import Schedules
+from hub.jobs.schedules.rhythms import next_runs
 from hub.journal.memory import MemoryJournal
 from tests.conftest import until
 from tests.fakes import FakeClock

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hub.core.errors import Conflict, HubError, JournalUnavailable, NotFound, Throttled
 from hub.core.events import JobBody, State
 from hub.core.redaction import MASK
-from hub.jobs import receipts
+from hub.jobs.outside import receipts
 from tests.core.machines.disk import at_once
 from tests.jobs.desk import Desk, job, line, progress, stage
 

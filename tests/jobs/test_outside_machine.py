@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hub.core.errors import NotFound
 from hub.core.events import Event, JobBody, LogBody, ProgressBody, State
-from hub.jobs.outcome import Answer
+from hub.jobs.outside.outcome import Answer
 from tests.core.machines.profiles import paced
 from tests.jobs.desk import Desk, job, line, progress, stage
 

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from hub.jobs.schedule import LONGEST_WAIT_S, Every, Schedule
+from hub.jobs.schedules.schedule import LONGEST_WAIT_S, Every, Schedule
 from tests.fakes import FakeClock
 
 

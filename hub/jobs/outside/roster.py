@@ -3,7 +3,7 @@
 import collections
 
 from hub.core.errors import Conflict
-from hub.jobs.outsider import Outsider
+from hub.jobs.outside.outsider import Outsider
 
 
 class TooManyJobs(Conflict):

@@ -14,9 +14,9 @@ from hub.core.ports import Clock, Timer
 from hub.core.progress import Meter
 from hub.core.publication import MAX_STAGES
 from hub.core.said import Said, SaidJob, SaidLog, SaidProgress, SaidStage
-from hub.jobs import standing, verdicts
-from hub.jobs.allowance import Lines, Second
-from hub.jobs.outcome import ACCEPTED, Outcome
+from hub.jobs.outside import standing, verdicts
+from hub.jobs.outside.allowance import Lines, Second
+from hub.jobs.outside.outcome import ACCEPTED, Outcome
 from hub.jobs.reporter import LOGS_PER_S, PROGRESS_INTERVAL_S
 from hub.jobs.stall import QUIET_S, Movement, Stopwatch
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from hub.core.errors import HubError
 from hub.core.schedules import ScheduleState
-from hub.jobs.cron import Cron, zone_of
-from hub.jobs.schedule import Every, Rhythm
+from hub.jobs.schedules.cron import Cron, zone_of
+from hub.jobs.schedules.schedule import Every, Rhythm
 
 
 def rhythm_of(state: ScheduleState, now_ms: int) -> Rhythm:

@@ -13,8 +13,8 @@ from hub.core.job import JobState
 from hub.core.ports import Clock
 from hub.core.schedules import Outcome, ScheduleState
 from hub.core.stores import ScheduleTable
-from hub.jobs.rhythms import is_same, rhythms_of
-from hub.jobs.schedule import Pace, Rhythm, Schedule
+from hub.jobs.schedules.rhythms import is_same, rhythms_of
+from hub.jobs.schedules.schedule import Pace, Rhythm, Schedule
 
 log = logging.getLogger(__name__)
 

@@ -25,14 +25,14 @@ from hub.core.ledger import Ledger
 from hub.core.ports import Clock, Journal, Timer
 from hub.core.publication import MAX_EVENTS
 from hub.core.said import Said, SaidJob
-from hub.jobs.allowance import Rates
-from hub.jobs.listening import Listening
-from hub.jobs.outcome import Answer, Outcome
-from hub.jobs.outsider import Outsider
-from hub.jobs.receipts import Receipts
-from hub.jobs.register import Found, Gone, Register, beginning
-from hub.jobs.roster import Roster
-from hub.jobs.terms import Terms
+from hub.jobs.outside.allowance import Rates
+from hub.jobs.outside.listening import Listening
+from hub.jobs.outside.outcome import Answer, Outcome
+from hub.jobs.outside.outsider import Outsider
+from hub.jobs.outside.receipts import Receipts
+from hub.jobs.outside.register import Found, Gone, Register, beginning
+from hub.jobs.outside.roster import Roster
+from hub.jobs.outside.terms import Terms
 
 log = logging.getLogger(__name__)
 
