@@ -92,6 +92,17 @@ class SocketOutlet:
             raise ConnectionResetError("the watcher is gone")
 
 
+def half_close(transport: asyncio.Transport) -> None:
+    """Say that nothing more will come. What TLS lies over knows no half-closed connections, and is closed."""
+    try:
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
+    except OSError:  # the peer was faster, and the loop has not noticed yet; the other watchers are not to suffer
+        transport.abort()
+
+
 def plain_fd(transport: asyncio.Transport) -> int:
     """The descriptor that takes the stream's own bytes; NO_FD where something (TLS) lies between."""
     sock = transport.get_extra_info("socket")

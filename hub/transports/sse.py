@@ -14,7 +14,7 @@ from hub.core.messages import Message
 from hub.core.ports import Encoding
 from hub.transports.ask import Ask
 from hub.transports.encodings import LAST_CHUNK, SSE, SSE_PLAIN, http_chunk
-from hub.transports.outlet import SocketOutlet, prepare_socket
+from hub.transports.outlet import SocketOutlet, half_close, prepare_socket
 from hub.transports.replay import has_nothing_left, watched_job
 from hub.transports.stream import Delivery, end_reason, follow
 from hub.transports.takeover import take_over
@@ -161,10 +161,4 @@ class EventStream(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(LAST_BYTES_S, self._transport.abort)
         if self._encoding is self._dialect.chunked:
             self._transport.write(LAST_CHUNK)
-        if not self._transport.can_write_eof():
-            self._transport.close()
-            return
-        try:
-            self._transport.write_eof()
-        except OSError:  # the peer was faster, and the loop has not noticed yet; the other watchers are not to suffer
-            self._transport.abort()
+        half_close(self._transport)

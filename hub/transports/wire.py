@@ -6,6 +6,7 @@ from typing import Protocol
 
 from hub.transports.encodings import ws_frame
 from hub.transports.frames import FrameReader, Opcode, Received, Violation, close_frame, read_close
+from hub.transports.outlet import half_close
 
 SLICE_BYTES = 8 * 1024
 """Read in one turn of the loop. The worst there can be in it, 1,365 empty frames, takes about 2 ms."""
@@ -171,12 +172,8 @@ class Wire(asyncio.Protocol):
             self._say_close(code, reason)
         self._phase = Phase.OVER
         self._unread = b""
-        if self._transport.is_closing():
-            return
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        else:  # TLS has no half-closed connections
-            self._transport.close()
+        if not self._transport.is_closing():
+            half_close(self._transport)
 
     def _say_close(self, code: int | None, reason: str) -> None:
         self._transport.write(close_frame(code, reason))

@@ -38,7 +38,7 @@ async function fill() {
     const status = await sync.status();
     const rows = Object.entries(FACTS).map(([name, title]) => el('div', {}, el('dt', {}, title), el('dd', {}, factWords(name, status[name]))));
     page.status.replaceChildren(...rows);
-    if (document.activeElement !== page.interval) page.interval.value = status.gitSyncIntervalSecs ?? '';
+    if (document.activeElement !== page.interval) page.interval.value = status.gitSyncIntervalSecs || '';
     text(page['status-says'], '');
   } catch (error) {
     text(page['status-says'], error.message);

@@ -53,6 +53,7 @@ async def test_a_sync_and_its_interval(work: Work, pages: str, page: Page, shot,
     watched.forgive(*NETWORK)
     await page.goto(f"{pages}/sync.html")
     await expect(page.locator("#line")).to_have_text("No sync is running.")
+    await expect(page.locator("#interval")).to_have_value("")
     await page.click("#trigger")
     await expect(page.locator(".surface-toast")).to_contain_text("Sync completed", timeout=JOB_MS)
     await expect(page.locator(".surface-toast")).to_contain_text("1 repos | 3000 commits | 0 links")
