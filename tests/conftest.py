@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,13 @@ def _ends() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(aiosqlite.core, "Thread", functools.partial(threading.Thread, daemon=True))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> None:
+    """A shell starts what runs in the background deaf to Ctrl-C, and every program started from here would be, too."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def until(predicate: Callable[[], Any], timeout_s: float = 10.0) -> Any:

@@ -276,10 +276,10 @@ def test_a_paused_job_does_not_outlive_a_hub_that_is_killed(tmp_path: Path) -> N
 def test_the_time_of_a_pause_is_no_silence_of_the_server(child, server, engine) -> None:
     """At its end every clock of the machine has moved on by more than a server may be silent."""
     server.behaviour.bytes_per_s = 2_000_000.0
-    run = child(f"{server.url}/heavy.git", params={"engine": engine}, rules={"silence_timeout_s": 1.0})
+    run = child(f"{server.url}/heavy.git", params={"engine": engine}, rules={"silence_timeout_s": 3.0})
     run.wait_for(stage="receiving")
     run.wait_for(progress=...)
     os.killpg(run.process.pid, signal.SIGSTOP)
-    time.sleep(2.5)
+    time.sleep(4.5)
     os.killpg(run.process.pid, signal.SIGCONT)
     assert run.result()["objects"] > 0

@@ -54,7 +54,7 @@ def test_gnu_tar_reads_whatever_a_folder_may_hold(shop):
             "n" * 250: b"a long name",
             "/".join(["deep" * 20] * 12) + "/file": b"a long path",
             b"\xff\xfe": b"no text",
-            "snow\N{SNOWMAN}": "l" * 300,
+            "snow\N{SNOWMAN}": "l/" * 150,
             "none": None,
             "program": b"#!/bin/sh\n",
             "large": random.Random(1).randbytes(3_000_000),

@@ -89,7 +89,9 @@ def without_link_times(folder: Path) -> dict[bytes, tuple]:
 def extracted(data: bytes, to: Path) -> Path:
     raw = zstandard.ZstdDecompressor().decompressobj().decompress(data)
     with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
-        tar.extractall(to, filter="tar")
+        # As an attribute, because the argument is newer than Python 3.11.4, which not every system has.
+        tar.extraction_filter = getattr(tarfile, "tar_filter", None)
+        tar.extractall(to)
     (top,) = to.iterdir()
     return top
 
