@@ -86,6 +86,7 @@ async def progress(request: web.Request) -> web.StreamResponse:
     _check_url(asked)
     if was_refused(request):
         return stay_away()
+    desk.check_room()
     error_event = "error" if request.query.get("error_event") == "error" else "clone_error"
     try:
         url = text_of(asked, "url")

@@ -74,6 +74,9 @@ class Desk(Protocol):
     async def set_sync_interval(self, seconds: int) -> None:
         """From now on, and after a restart."""
 
+    def check_room(self) -> None:
+        """Raises Unavailable when there are as many streams as the hub takes: before work is started for one."""
+
     async def stream(self, request: web.Request, ask: Ask | Find, dialect: Dialect) -> web.StreamResponse:
         """Raises Unavailable when there are as many streams as the hub takes."""
 

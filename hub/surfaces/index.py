@@ -110,6 +110,7 @@ async def start(request: web.Request) -> web.StreamResponse:
     desk = request.app[DESK]
     if was_refused(request):
         return stay_away()
+    desk.check_room()
     try:
         body = await json_object(request)
         path = text_of(body, "project_path")

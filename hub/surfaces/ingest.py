@@ -105,6 +105,8 @@ async def start(request: web.Request) -> web.StreamResponse:
     if "incremental" in body:
         params["incremental"] = flag_of(body, "incremental")
     is_stream = _wants_stream(request)
+    if is_stream:
+        desk.check_room()
     project = await desk.source(source, repository)
     if is_back(request):
         job = await left(request, project, INGEST)

@@ -126,8 +126,11 @@ class HubDesk:
 
     # -- streams ------------------------------------------------------------------------------------------------------
 
-    async def stream(self, request: web.Request, ask: Ask | Find, dialect: Dialect) -> web.StreamResponse:
+    def check_room(self) -> None:
         check_room(self._hub)
+
+    async def stream(self, request: web.Request, ask: Ask | Find, dialect: Dialect) -> web.StreamResponse:
+        self.check_room()
         return await serve_sse(request, self._hub.delivery, ask, dialect)
 
     # -- inside -------------------------------------------------------------------------------------------------------

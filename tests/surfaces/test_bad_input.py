@@ -232,3 +232,18 @@ async def test_watching_an_idle_sync_holds_nothing_when_left(hub: Running) -> No
             one.cancel()
         while hub.hub.tracker.outlets():
             await asyncio.sleep(0.01)
+
+
+async def test_no_work_is_started_for_a_stream_that_has_no_room(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    async with running(tmp_path / "full", roots=(str(tmp_path),), max_watchers=0) as full:
+        for method, path, body in (
+            ("GET", f"/repos/clone-progress?url=file://{folder}", None),
+            ("POST", "/mcp/index/stream", {"project_path": str(folder)}),
+            ("POST", "/api/v1/ingest/local", {"repository": str(folder)}),
+        ):
+            status, said, headers = await full.call(method, path, body)
+            assert (status, said["error"]["code"]) == (503, "too_many_watchers")
+            assert int(headers["Retry-After"]) > 0
+        assert (await full.call("GET", "/api/v1/jobs"))[1]["total"] == 0
