@@ -154,7 +154,7 @@ class Meter:
         return replace(self._present(), rate=None, eta_s=None, stalled_s=round(stalled_s, 1))
 
     def _present(self) -> ProgressBody:
-        """The newest report of the present stage; one of nothing where there was none."""
+        """The newest report of the present stage; where there was none, one of nothing but the detail before it."""
         newest = self._newest
         step, steps = max(self._step, 1), max(len(self._plan), 1)
         stage = self._plan[step - 1].name if self._plan else ""
@@ -162,7 +162,7 @@ class Meter:
             return newest
         return ProgressBody(
             stage=stage, step=step, steps=steps, current=0, total=None, unit="", percent=self._percent, rate=None,
-            eta_s=None,
+            eta_s=None, detail=newest.detail if newest is not None else {},
         )  # fmt: skip
 
     def _eta(self, at: float) -> tuple[float, float] | None:

@@ -55,8 +55,8 @@ class Desk(Protocol):
     async def newest(self, project: str, kind: str) -> JobState | None:
         """The newest job of a kind that somebody asked for, running or not."""
 
-    async def next(self, project: str, kind: str) -> JobState:
-        """Wait until there is a newer one."""
+    async def next(self, project: str, kind: str, after: JobState | None) -> JobState:
+        """Wait until there is a newer one than the job `after`; there may be one already."""
 
     async def has_ended_at(self, project: str, kind: str, cursor: str) -> bool:
         """Is this where a job of that kind has ended, be it the newest or an earlier one?"""

@@ -93,22 +93,23 @@ DIALECT = dialect("snapshot-progress", tell)
 
 
 async def progress(request: web.Request) -> web.Response:
-    project, job = await _present(request)
+    project, job = await _newest(request)
     now_ms = request.app[DESK].now_ms()
-    return web.json_response(progress_of(job) if job else idle(project, now_ms), headers={"Cache-Control": "no-store"})
+    said = progress_of(job) if job and _is_told_of(job, now_ms) else idle(project, now_ms)
+    return web.json_response(said, headers={"Cache-Control": "no-store"})
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """What is, at once; then what follows, to the end of a snapshot, which may not have begun yet."""
     desk = request.app[DESK]
-    project, job = await _present(request)
+    project, job = await _newest(request)
     if await has_heard_end(request, project, SNAPSHOT):
         return stay_away()
-    if job is not None:
+    if job is not None and _is_told_of(job, desk.now_ms()):
         return await desk.stream(request, watch(job, request), DIALECT)
 
     async def first() -> Ask:
-        return watch(await desk.next(project, SNAPSHOT), request)
+        return watch(await desk.next(project, SNAPSHOT, after=job), request)
 
     opening = block(Said(idle(project, desk.now_ms())), REFUSED)
     return await desk.stream(request, first, dataclasses.replace(DIALECT, opening=opening))
@@ -123,13 +124,16 @@ async def start(request: web.Request) -> web.Response:
     )
 
 
-async def _present(request: web.Request) -> tuple[str, JobState | None]:
-    """The project, and the snapshot that is told of; None: none runs, and none has ended lately."""
+async def _newest(request: web.Request) -> tuple[str, JobState | None]:
+    """The project, and its newest snapshot. Raises NotFound."""
     desk = request.app[DESK]
     project = desk.project(request.match_info["project"]).id
-    job = await desk.newest(project, SNAPSHOT)
-    is_over = job is not None and job.ended is not None and desk.now_ms() - job.ended > READABLE_MS
-    return project, None if is_over else job
+    return project, await desk.newest(project, SNAPSHOT)
+
+
+def _is_told_of(job: JobState, now_ms: int) -> bool:
+    """It goes on, or has ended lately."""
+    return job.ended is None or now_ms - job.ended <= READABLE_MS
 
 
 _PLACE = "/api/v1/projects/{project}"

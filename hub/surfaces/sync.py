@@ -91,7 +91,7 @@ async def progress(request: web.Request) -> web.StreamResponse:
         return await desk.stream(request, watch(job, request, CADENCE_MS), DIALECT)
 
     async def first() -> Ask:
-        return watch(await desk.next(ALL, SYNC), request, CADENCE_MS)
+        return watch(await desk.next(ALL, SYNC, after=None), request, CADENCE_MS)
 
     return await desk.stream(request, first, DIALECT)
 

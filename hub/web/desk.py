@@ -79,10 +79,9 @@ class HubDesk:
         page = await self._hub.journal.jobs(JobFilter(project=project, kinds=(kind,)), RECENT, None)
         return next((job for job in page.items if not commits.is_scheduled(job)), None)
 
-    async def next(self, project: str, kind: str) -> JobState:
-        before = {job.id for job in self._told(project, kind)}
+    async def next(self, project: str, kind: str, after: JobState | None) -> JobState:
         # On the feed: there may not be such a project yet.
-        return await self._when(None, View(logs=False), lambda: self._newer(project, kind, before))
+        return await self._when(None, View(logs=False), lambda: self._newer(project, kind, after))
 
     async def has_ended_at(self, project: str, kind: str, cursor: str) -> bool:
         since = Position.parse(cursor)
@@ -152,8 +151,9 @@ class HubDesk:
             (job for job in jobs if job.kind == kind and not commits.is_scheduled(job)), key=lambda job: job.id
         )
 
-    def _newer(self, project: str, kind: str, before: set[str]) -> JobState | None:
-        return next((job for job in reversed(self._told(project, kind)) if job.id not in before), None)
+    def _newer(self, project: str, kind: str, after: JobState | None) -> JobState | None:
+        newer = (job for job in reversed(self._told(project, kind)) if after is None or job.id > after.id)
+        return next(newer, None)
 
     def _end(self, job: JobState) -> JobState | None:
         """None while it goes on; a job that is in no memory any more has ended."""

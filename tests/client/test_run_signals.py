@@ -11,6 +11,8 @@ import pytest
 from hub.client import State
 from tests.client.commands import DEADLINE_S, ROOT, environment, in_a_terminal, the_job
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_reaches_the_command_and_the_job_was_cancelled(hub, program, project, number):

@@ -8,6 +8,7 @@ import pytest
 
 from hub.surfaces.sync import CORRELATING, DONE, SCANNING
 from hub.web.commits import start_sync
+from hub.web.desk import HubDesk
 from tests.commits.histories import START, fill, init, line
 from tests.conftest import until
 from tests.hubs import Running, running
@@ -176,3 +177,15 @@ async def test_eight_repositories_scanned_at_once_add_up_exactly(hub: Running, t
             assert done["linksCreated"] == sum(links) > 0
         else:
             assert done["linksCreated"] == 0
+
+
+async def test_a_sync_that_begins_while_a_stream_is_opened_is_not_missed(hub: Running, tmp_path: Path) -> None:
+    await add(hub, tmp_path / "a", 5)
+    desk = HubDesk(hub.hub)
+    assert await desk.newest("all", "sync") is None
+    begun = await desk.sync()
+    assert (await asyncio.wait_for(desk.next("all", "sync", after=None), 5)).id == begun.id
+    waiting = asyncio.create_task(desk.next("all", "sync", after=begun))
+    await desk.ended(begun.id)
+    second = await desk.sync()
+    assert (await asyncio.wait_for(waiting, 5)).id == second.id
