@@ -1,7 +1,6 @@
 """Index: how fast, how large, how soon again, and how long a search in 50,000 files takes; peers are ctags and git."""
 
 import asyncio
-import os
 import random
 import re
 import resource
@@ -145,7 +144,9 @@ def _ctags(repo: Path, folder: Path) -> float:
     archive = subprocess.run(["git", "-C", repo, "archive", "HEAD"], stdout=subprocess.PIPE, check=True)
     subprocess.run(["tar", "-x", "-C", tree], input=archive.stdout, check=True)
     began = time.monotonic()
-    subprocess.run(["ctags", "-R", "-f", os.devnull, "."], cwd=tree, stderr=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        ["ctags", "-R", "-f", "-", "."], cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+    )
     took = time.monotonic() - began
     shutil.rmtree(tree)
     return took
