@@ -10,7 +10,8 @@ import pygit2
 from pygit2.enums import CheckoutStrategy, ConfigLevel, CredentialType, FetchPrune
 from pygit2.ffi import C, ffi
 
-from hub.jobs.base import JobFailed, Report
+from hub.core.report import Report
+from hub.jobs.base import JobFailed
 from hub.jobs.git.base import WHOLE_HISTORY, Credentials, Fetched, Source, Wanted
 from hub.jobs.git.failures import explain, failed
 from hub.jobs.git.known_hosts import home_with_known_hosts
@@ -19,6 +20,10 @@ from hub.jobs.git.transfer import Counters, PackSize, Transfer
 from hub.jobs.git.tunnel import Tunnel
 from hub.jobs.git.waiting import wait_for
 from hub.jobs.patience import Patience
+
+LONGEST_MS = 2**31 - 1
+"""In effect no limit of libgit2's own on silence: its clock runs on while the job is paused. `_Watch` keeps the limit.
+Not 0, with which its sockets, that do not block, fail where they should wait (seen in 1.9)."""
 
 
 class LibGit2:
@@ -96,9 +101,9 @@ class _Spec(os.PathLike[bytes]):
 def _way_out(source: Source, folder: Path) -> Iterator[tuple[str, str | None]]:
     """The URL and the proxy to use, so that libgit2 connects to the checked address and to no other."""
     remote, address, rules = source.remote, source.address, source.rules
-    # libgit2 waits for ever by default. Both are for all connections of the process.
+    # Both are for all connections of the process.
     pygit2.settings.server_connect_timeout = round(rules.connect_timeout_s * 1000)
-    pygit2.settings.server_timeout = round(rules.silence_timeout_s * 1000)
+    pygit2.settings.server_timeout = LONGEST_MS
     if address is None:
         yield remote.text, None
     elif remote.is_http:
@@ -141,7 +146,7 @@ class _Watch:
         self._seen = Counters()
 
     def look(self) -> None:
-        """Report the counters if they moved. Raises JobFailed `timeout` when the server owes more and is silent."""
+        """Report the counters if they moved. Raises JobFailed `timeout` on a silence in which nothing moves here."""
         stats = C.git_remote_stats(self._remote._remote)  # noqa: SLF001 - pygit2 hands it out only when all is over
         now = Counters(
             received_objects=stats.received_objects,
@@ -155,9 +160,9 @@ class _Watch:
             self._seen = now
             self._callbacks.patience.heard()
             self._callbacks.transfer.count(now)
-        is_owed = not now.total_objects or now.received_objects < now.total_objects
+        is_resolving = now.total_objects == now.received_objects > 0 and now.indexed_deltas < now.total_deltas
         waited_s = self._callbacks.patience.waited_s()
-        if is_owed and waited_s > self._silence_s:
+        if not is_resolving and waited_s > self._silence_s:
             raise failed("timeout", f"The server said nothing for {self._silence_s:g} seconds.")
 
 
