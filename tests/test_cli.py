@@ -27,6 +27,7 @@ from hub.cli.screen import JsonScreen, PlainScreen, TerminalScreen, has_unicode
 from hub.client import Link
 from hub.core.events import State
 from hub.settings import SettingsError
+from tests.servers import serving
 from tests.test_terminal import JOB, PROGRESS, ended, replace, with_progress
 
 ROOT = Path(__file__).parents[1]
@@ -118,12 +119,8 @@ def locked_url():
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Locked) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/locked-{server.server_port}.git", given
-        server.shutdown()
-        thread.join()
+    with serving(Locked) as port:
+        yield f"http://127.0.0.1:{port}/locked-{port}.git", given
 
 
 def run(capsys, *arguments):

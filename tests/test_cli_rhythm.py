@@ -4,15 +4,16 @@ import csv
 import http.server
 import io
 import json
-import threading
 import time
 
 import pytest
 
 from hub.cli import codes, main
-from hub.cli.schedules import param, seconds
+from hub.cli.arguments import param
+from hub.cli.schedules import seconds
 from hub.cli.tables import aligned
 from tests.processes import HubProcess
+from tests.servers import serving
 
 DEADLINE_S = 30
 
@@ -58,12 +59,8 @@ def receiver():
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/hook", statuses
-        server.shutdown()
-        thread.join()
+    with serving(Receiver) as port:
+        yield f"http://127.0.0.1:{port}/hook", statuses
 
 
 def run(capsys, *arguments):

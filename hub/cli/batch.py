@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub.cli import codes, jobs, policy
+from hub.cli.arguments import param
 from hub.settings import SettingsError
 
 EXAMPLES = """\
@@ -27,7 +28,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--match", metavar="GLOB", help="projects whose id is like this")
     command.add_argument("--last", choices=LASTS, help="projects whose newest job of this kind ended so, or never was")
     command.add_argument(
-        "--param", action="append", default=[], type=_param, metavar="NAME=VALUE", help="a parameter of the job; repeat"
+        "--param", action="append", default=[], type=param, metavar="NAME=VALUE", help="a parameter of the job; repeat"
     )
 
 
@@ -55,14 +56,3 @@ def _line(item: Mapping[str, Any]) -> str:
         return f"{item['project']}: refused: {item['error']['message']}"
     said = "started" if item["outcome"] == "accepted" else f"has one already, {item['job']['state']}"
     return f"{item['project']}: {said}: {item['job']['id']}"
-
-
-def _param(text: str) -> tuple[str, Any]:
-    """JSON where it is some, else the text itself."""
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value

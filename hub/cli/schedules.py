@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from hub.cli import codes, policy
+from hub.cli.arguments import param
 from hub.cli.tables import aligned, moment
 from hub.client.operations import Operations
 from hub.terminal import clean
@@ -125,17 +126,6 @@ def seconds(text: str) -> float:
         return float(number) * UNITS[unit]
     except ValueError as exc:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m, 6h or 1d") from exc
-
-
-def param(text: str) -> tuple[str, Any]:
-    """`depth=1`: the value as JSON where it is any, else as it is."""
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 def _told(options: argparse.Namespace, schedule: Mapping[str, Any]) -> int:

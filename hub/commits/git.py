@@ -39,10 +39,6 @@ DIFF_TREE = (
 )  # fmt: skip
 
 
-class _Failed(Exception):
-    """git ended with an exit code."""
-
-
 class GitReader:
     """`stop` may be called from any thread: what runs is killed, and every method raises Stopped from then on."""
 

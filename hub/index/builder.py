@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.core.report import Report
 from hub.index import segments
 from hub.index.analysis import INDEXED, Analysis, Document, Wanted
 from hub.index.guards import READ_AGAIN, SYMBOLS_ONLY
@@ -16,7 +17,6 @@ from hub.index.pool import Batch, Pool
 from hub.index.settling import note, settle
 from hub.index.source import Listing, Source, open_source
 from hub.index.store import Store
-from hub.index.watch import Watch
 
 STAGES = ("collecting", "parsing", "indexing", "optimizing")
 LEAST_BATCH, MOST_BATCH = 2 * 1024 * 1024, 32 * 1024 * 1024
@@ -45,7 +45,7 @@ class Summary:
     """Documents that this run looked at."""
 
 
-def build(path: Path, folder: Path, watch: Watch, *, force: bool = False, workers: int | None = None) -> Summary:
+def build(path: Path, folder: Path, watch: Report, *, force: bool = False, workers: int | None = None) -> Summary:
     """Bring the index at `path` to what is in `folder`; `force` forgets what is known.
 
     Raises IndexBusy, IndexBroken, IndexGone, SourceGone, SourceTooLarge, NoWorker, sqlite3.OperationalError for a full
@@ -82,7 +82,7 @@ def _is_fresh(store: Store, listing: Listing) -> bool:
     return row.fetchone() is None
 
 
-def _parse(store: Store, source: Source, folder: Path, workers: int | None, watch: Watch) -> int:
+def _parse(store: Store, source: Source, folder: Path, workers: int | None, watch: Report) -> int:
     waiting = list(_waiting(store, source, watch.check))
     done_before = store.database.execute("SELECT count(*) FROM docs WHERE state <> 0").fetchone()[0]
     watch.stage("parsing")
@@ -110,7 +110,7 @@ def _parse(store: Store, source: Source, folder: Path, workers: int | None, watc
     return len(waiting)
 
 
-def _name_troubled(store: Store, documents: Sequence[Document], watch: Watch, most: int) -> int:
+def _name_troubled(store: Store, documents: Sequence[Document], watch: Report, most: int) -> int:
     """Tell of the files whose parsers failed, `most` of them by name; the others are listed with their reasons."""
     found = [one for one in documents if one.reason in SYMBOLS_ONLY]
     for one in found[: max(0, most)]:
@@ -190,7 +190,7 @@ def _keep(store: Store, analysis: Analysis, names: _Names) -> None:
             segments.add(database, analysis.low, max(indexed), len(indexed), analysis.buckets)
 
 
-def _optimize(store: Store, watch: Watch) -> None:
+def _optimize(store: Store, watch: Report) -> None:
     """Give back the room that is not used any more."""
     watch.progress(0, None, "", "Writing the index")
     database = store.database

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from hub.core.report import Report
 from hub.index import postings
 from hub.index.postings import BUCKETS
 from hub.index.store import Store
-from hub.index.watch import Watch
 
 _FEW = 16
 """So many segments are left as they are: a query meets them in some milliseconds; merging is a tenth of all work."""
@@ -40,7 +40,7 @@ def all_of(database: sqlite3.Connection) -> list[Segment]:
     return [Segment(id=id_, low=low, high=high, docs=docs) for id_, low, high, docs in rows]
 
 
-def merge(store: Store, watch: Watch) -> None:
+def merge(store: Store, watch: Report) -> None:
     """Make one segment of those that are small against the rest, or hold much that was dropped."""
     database = store.database
     found = all_of(database)
@@ -69,7 +69,7 @@ def _chosen(found: Sequence[Segment], live: Mapping[int, int]) -> list[Segment]:
 
 def _merge(
     database: sqlite3.Connection, chosen: Sequence[Segment], live: "np.ndarray[Any, np.dtype[np.bool_]]", files: int,
-    watch: Watch,
+    watch: Report,
 ) -> None:  # fmt: skip
     low, high = min(one.low for one in chosen), max(one.high for one in chosen)
     docs = _held(chosen, live)

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hub.core.report import Report
 from hub.index.guards import READ_AGAIN, generated_name
 from hub.index.languages import by_name
 from hub.index.source import Entry, FolderSource, Listing, Source
 from hub.index.store import Store
-from hub.index.watch import Watch
 
 
-def settle(store: Store, listing: Listing, source: Source, folder: Path, watch: Watch) -> None:
+def settle(store: Store, listing: Listing, source: Source, folder: Path, watch: Report) -> None:
     """Have the file say which files there are; what it does not know yet waits."""
     total = len(listing.entries)
     watch.progress(0, total, "files", f"Comparing {total:,} files")

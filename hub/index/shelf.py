@@ -21,12 +21,6 @@ MOST_FILES = 1_000_000
 """Over all indexes in memory; some 200 bytes each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Doc:
-    oid: bytes
-    encoding: str
-
-
 @dataclass(kw_only=True)
 class Volume:
     """An index as of one generation. Files are in the order of their paths, and known by their place in it."""

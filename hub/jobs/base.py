@@ -7,9 +7,10 @@ A kind is one file in `hub/jobs/kinds/` and one row in its table. The hub's proc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from hub.core.events import Failure, Stage
+from hub.core.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,32 +99,6 @@ class Task:
     resumed: bool = False
     """`workspace.work` holds what an earlier run of the same kind and project left there. It may have been killed at
     any instruction, and its parameters may have been others."""
-
-
-class Report(Protocol):
-    """How a run tells what it does. Calls are cheap and may be as frequent as the work's own callbacks.
-
-    Every method raises `Cancelled` once the job is to stop, so a run that reports needs no other check.
-    """
-
-    def stage(self, name: str) -> None:
-        """Enter the stage `name` of the kind's plan."""
-
-    def progress(
-        self,
-        current: int,
-        total: int | None = None,
-        unit: str = "",
-        message: str = "",
-        detail: Mapping[str, Any] | None = None,
-    ) -> None:
-        """How far the present stage is; `total` None means unknown. At most 20 a second leave the child."""
-
-    def log(self, message: str, level: str = "info") -> None:
-        """A line to keep; at most 50 a second, then "n lines left out"."""
-
-    def check(self) -> None:
-        """Raise `Cancelled` if the job is to stop; for stretches of work that report nothing."""
 
 
 class Cancelled(Exception):

@@ -8,9 +8,9 @@ from hub.snapshots.counted import Counted
 from hub.snapshots.file_reader import FileReader, Means
 from hub.snapshots.packs import Pack, Packer
 from hub.snapshots.reading_ahead import read_ahead
+from hub.snapshots.sizes import size_text
 from hub.snapshots.store import PACKS
 from hub.snapshots.uploading import Uploader
-from hub.snapshots.watch import size_text
 
 TELL_EVERY = 50
 

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hub.snapshots.watch import Watch, size_text
+from hub.core.report import Report
+from hub.snapshots.sizes import size_text
 
 
 class Counted:
     """Passes on to another watch. The counts go into each report's detail, under the names that watchers of it know."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Report) -> None:
         self._watch = watch
         self.files = 0
         self.bytes = 0

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.snapshots.errors import Damaged
-from hub.snapshots.extents import Extent
 from hub.snapshots.packs import Place
 
 FILE, FOLDER, LINK, LEFT_OUT = "file", "dir", "link", "left_out"
@@ -156,10 +155,6 @@ def _placed(raw: Sequence[Any], whole: str | None, packs: PackTable) -> Piece:
     length, number, frame_at, frame_len, at, *sha = raw
     place = Place(pack=packs.names[number], frame_at=frame_at, frame_len=frame_len, at=at, length=length)
     return Piece(length=length, sha=sha[0] if sha else whole, place=place)
-
-
-def extents_of(entry: Entry) -> Sequence[Extent]:
-    return [Extent(piece.length, bytes.fromhex(piece.sha) if piece.sha else None) for piece in entry.pieces]
 
 
 def _text(raw: bytes) -> str:

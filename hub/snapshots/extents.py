@@ -1,6 +1,5 @@
 """What a file is made of: pieces of data, each with its digest, and holes, which hold nothing but zeros."""
 
-import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,10 +27,3 @@ def parse(sha: bytes | None, raw: bytes | None, size: int) -> Sequence[Extent]:
     if raw is None:
         return [Extent(size, sha)] if size else []
     return [Extent(length, sha if is_data else None) for length, is_data, sha in _ROW.iter_unpack(raw)]
-
-
-def content_name(sha: bytes | None, extents: Sequence[Extent]) -> bytes:
-    """What two files must have in common to be the same: the digest of their bytes, or where those were not all read
-    because of holes, of their extents.
-    """
-    return sha if sha is not None else hashlib.sha256(packed(None, extents) or b"").digest()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hub.core.report import Report
 from hub.snapshots.catalog import Catalog, Status
 from hub.snapshots.entries import shown
 from hub.snapshots.packs import CHUNK_BYTES, Packer
@@ -11,7 +12,6 @@ from hub.snapshots.reading import Content, NotAFile, read
 from hub.snapshots.reading_ahead import Taken
 from hub.snapshots.scan import Scan
 from hub.snapshots.tree import Tree, reason
-from hub.snapshots.watch import Watch
 
 MOST_REMEMBERED = 500_000
 """Digests of a run's own chunks in memory, some 50 MB; of further ones the catalog is asked."""
@@ -28,7 +28,7 @@ class Means:
 class FileReader:
     """Reads files, and hands on what of them nobody has yet."""
 
-    def __init__(self, of: Means, packer: Packer, watch: Watch, *, keep: bool) -> None:
+    def __init__(self, of: Means, packer: Packer, watch: Report, *, keep: bool) -> None:
         """`keep`: note in the catalog what was read."""
         self._of = of
         self._packer = packer

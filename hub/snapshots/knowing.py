@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.core.report import Report
 from hub.snapshots import snapshot
 from hub.snapshots.catalog import Catalog
 from hub.snapshots.errors import Damaged, NoSnapshot
@@ -11,7 +12,6 @@ from hub.snapshots.manifest import read_root
 from hub.snapshots.packs import MAGIC, Pack, parse_index, read_index
 from hub.snapshots.store import PACKS, TREES, Store
 from hub.snapshots.uploading import left_in
-from hub.snapshots.watch import Watch
 
 BAD = "bad:"
 """In front of the key of an object that a check has found damaged; its value is the reason."""
@@ -34,7 +34,7 @@ class Known:
     """Finished packs that an earlier run of this work has left."""
 
 
-def learn(catalog: Catalog, store: Store, spool: Path, watch: Watch) -> Known:
+def learn(catalog: Catalog, store: Store, spool: Path, watch: Report) -> Known:
     """Ask the store what it has, and bring the catalog to that. Raises the store's errors."""
     there = held(store)
     spooled = left_in(spool, watch.check)
@@ -49,7 +49,7 @@ def settle(
     store: Store,
     there: Mapping[str, int],
     spooled: Iterable[Path],
-    watch: Watch,
+    watch: Report,
 ) -> set[str]:
     """Bring the catalog's packs and trees to what is in the store, or in the spool on its way there.
 

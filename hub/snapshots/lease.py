@@ -21,10 +21,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hub.core.errors import HubError
+from hub.core.report import Report
 from hub.snapshots.errors import StoreBusy
 from hub.snapshots.hands import LOOK_S
 from hub.snapshots.store import LEASES, Store, digest
-from hub.snapshots.watch import Watch
 
 EXPIRES_S = 15 * 60.0
 RENEW_S = 60.0
@@ -89,7 +89,7 @@ class Lease:
         self._over.set()
 
 
-def wait_for(lease: Lease, watch: Watch, until: float) -> None:
+def wait_for(lease: Lease, watch: Report, until: float) -> None:
     """Take it, as soon as no other hub's is in the way. Raises StoreBusy at `until`."""
     while not lease.take():
         if now_s() >= until:
@@ -102,7 +102,7 @@ _CONTENT = b"This store is in use. An object like this that is older than 15 min
 
 
 @contextlib.contextmanager
-def held(store: Store, folder: Path, role: str, watch: Watch, *, wait_s: float | None = None) -> Iterator[Lease]:
+def held(store: Store, folder: Path, role: str, watch: Report, *, wait_s: float | None = None) -> Iterator[Lease]:
     """`folder` is the project's own, for the lock. Raises StoreBusy after `wait_s`, and the store's errors."""
     until = now_s() + (WAIT_S if wait_s is None else wait_s)
     with _locked(folder / "lock", role, watch, until) as hub:
@@ -139,7 +139,7 @@ def _taken(store: Store, key: str, hub: str, role: str) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, role: str, watch: Watch, until: float) -> Iterator[str]:
+def _locked(path: Path, role: str, watch: Report, until: float) -> Iterator[str]:
     """The lock; what this hub's leases begin with."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -168,7 +168,7 @@ def _name(fd: int) -> str:
     return digest(f"{said} {os.fstat(fd).st_ino} {platform.node()}".encode())[:16]
 
 
-def _pause(pause_s: float, watch: Watch) -> None:
+def _pause(pause_s: float, watch: Report) -> None:
     until = time.monotonic() + pause_s
     while (left_s := until - time.monotonic()) > 0:
         watch.check()

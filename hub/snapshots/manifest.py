@@ -189,13 +189,6 @@ def count(root: Root) -> int:
     return sum(segment.count for segment in root.segments)
 
 
-def packs_of(found: Iterable[Entry]) -> Iterator[str]:
-    for entry in found:
-        for piece in entry.pieces:
-            if piece.place is not None:
-                yield piece.place.pack
-
-
 def _squeezed(text: str) -> bytes:
     return zstandard.ZstdCompressor(level=LEVEL).compress(text.encode())
 

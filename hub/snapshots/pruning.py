@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hub.core.report import Report
 from hub.snapshots import knowing, lease, retention, snapshot
 from hub.snapshots.catalog import Catalog
 from hub.snapshots.errors import Damaged, NoSnapshot
 from hub.snapshots.manifest import read_root
 from hub.snapshots.retention import Policy
-from hub.snapshots.snapshot import Snapshot
+from hub.snapshots.sizes import size_text
 from hub.snapshots.store import PACKS, TREES, Store
 from hub.snapshots.taking import CATALOG
-from hub.snapshots.watch import Watch, size_text
 
 GONE = "gone:"
 """In front of the id of a snapshot that was removed; its value is when."""
@@ -32,7 +32,7 @@ class Wanted:
 
 
 class Pruning:
-    def __init__(self, wanted: Wanted, store: Store, state: Path, watch: Watch, local: Path | None = None) -> None:
+    def __init__(self, wanted: Wanted, store: Store, state: Path, watch: Report, local: Path | None = None) -> None:
         """`state` is the project's folder of catalog and lock; `local` where a local store's files are."""
         self._wanted = wanted
         self._store = store
@@ -144,16 +144,3 @@ def _remove_drafts(folder: Path) -> None:
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > DRAFT_AGE_S:
                 path.unlink()
-
-
-def read_all(store: Store) -> tuple[list[Snapshot], dict[str, str]]:
-    """Every snapshot, oldest first, and why others cannot be read."""
-    found, broken = [], {}
-    for id_ in snapshot.ids(store):
-        try:
-            found.append(snapshot.read(store, id_))
-        except Damaged as exc:
-            broken[id_] = exc.message
-        except NoSnapshot:
-            continue
-    return found, broken

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hub.core.errors import HubError
+from hub.core.report import Report
 from hub.snapshots import knowing, lease, snapshot
 from hub.snapshots.errors import Damaged, NoSnapshot, ObjectMissing
 from hub.snapshots.lease import Lease
 from hub.snapshots.snapshot import Snapshot
 from hub.snapshots.store import Store
-from hub.snapshots.watch import Watch
 
 _ID = "snapshot-id"
 NEW_S = 3600.0
@@ -39,7 +39,7 @@ def begun(store: Store, work: Path) -> tuple[str, Snapshot | None]:
     return id_, None
 
 
-def publish(store: Store, made: Snapshot, needed: Mapping[str, int], held: Lease, watch: Watch) -> None:
+def publish(store: Store, made: Snapshot, needed: Mapping[str, int], held: Lease, watch: Report) -> None:
     """`needed` is every key that it names, with its size. Raises ObjectMissing, StoreBusy, and the store's errors."""
     if not held.is_sure:
         # Stopped for so long that another hub may have taken this one for dead: it may have removed what it did not

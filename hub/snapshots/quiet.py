@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.core.report import Report
 from hub.snapshots.tree import Tree
-from hub.snapshots.watch import Watch
 
 LOOK_S = 0.5
 """Between two looks at least; a look at a large folder takes its time, and another one is taken no sooner."""
@@ -27,7 +27,7 @@ class Waited:
 
 
 def wait(
-    folder: Path, quiet_s: float, longest_s: float, watch: Watch, *, skip: Callable[[bytes], bool] = lambda path: False
+    folder: Path, quiet_s: float, longest_s: float, watch: Report, *, skip: Callable[[bytes], bool] = lambda path: False
 ) -> Waited:
     """Return once nothing in the folder has changed for `quiet_s`, or when that has not come within `longest_s`.
 
@@ -54,7 +54,7 @@ def wait(
     return Waited(True)
 
 
-def _look(folder: Path, watch: Watch, skip: Callable[[bytes], bool]) -> _Look:
+def _look(folder: Path, watch: Report, skip: Callable[[bytes], bool]) -> _Look:
     entries = size = newest_ns = 0
     with Tree(folder) as tree:
         for seen in tree.walk(watch.check, skip):
@@ -65,7 +65,7 @@ def _look(folder: Path, watch: Watch, skip: Callable[[bytes], bool]) -> _Look:
     return _Look(entries, size, newest_ns)
 
 
-def _pause(pause_s: float, watch: Watch) -> None:
+def _pause(pause_s: float, watch: Report) -> None:
     until = time.monotonic() + pause_s
     while (left_s := until - time.monotonic()) > 0:
         watch.check()

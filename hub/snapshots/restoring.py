@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hub.core.report import Report
 from hub.snapshots import manifest, snapshot
 from hub.snapshots.contents import Contents
 from hub.snapshots.entries import FILE, FOLDER, LINK, Entry, shown
 from hub.snapshots.errors import Damaged, NoSuchFile, RestoreRefused
 from hub.snapshots.manifest import Root, SegmentRef
+from hub.snapshots.sizes import size_text
 from hub.snapshots.store import Store
 from hub.snapshots.tree import Tree, folder_at
-from hub.snapshots.watch import Watch, size_text
 
 SET_ID = 0o6000
 """Never restored: the owner is not, and a program that ran as its owner would run as the hub."""
@@ -40,7 +41,7 @@ class Wanted:
 
 
 class Restoring:
-    def __init__(self, wanted: Wanted, store: Store, watch: Watch) -> None:
+    def __init__(self, wanted: Wanted, store: Store, watch: Report) -> None:
         self._wanted = wanted
         self._store = store
         self._watch = watch

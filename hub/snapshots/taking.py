@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hub.core.report import Report
 from hub.snapshots import knowing, lease, publishing, quiet
 from hub.snapshots.browsing import browse
 from hub.snapshots.catalog import Catalog
@@ -26,7 +27,6 @@ from hub.snapshots.snapshot import Snapshot
 from hub.snapshots.store import PACKS, TREES, Store
 from hub.snapshots.tree import Tree
 from hub.snapshots.uploading import Uploader
-from hub.snapshots.watch import Watch
 
 CATALOG = "catalog.sqlite3"
 STAGES = ("opening", "waiting", "browsing", "compressing", "uploading", "verifying")
@@ -61,7 +61,7 @@ class Places:
 
 
 class Taking:
-    def __init__(self, wanted: Wanted, store: Store, places: Places, watch: Watch) -> None:
+    def __init__(self, wanted: Wanted, store: Store, places: Places, watch: Report) -> None:
         self._wanted = wanted
         self._store = store
         self._places = places

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hub.core.report import Report
 from hub.snapshots import knowing, snapshot
 from hub.snapshots.catalog import Catalog
 from hub.snapshots.contents import Contents
@@ -14,7 +15,6 @@ from hub.snapshots.errors import Damaged, NoSnapshot, ObjectMissing
 from hub.snapshots.manifest import Root, parse_segment, read_root
 from hub.snapshots.store import PACKS, SNAPSHOTS, TREES, Store
 from hub.snapshots.taking import CATALOG
-from hub.snapshots.watch import Watch
 
 MOST_FILES = 100
 """Named of each snapshot; the count is of all."""
@@ -38,7 +38,7 @@ class Hurt:
 
 
 class Verification:
-    def __init__(self, store: Store, state: Path, watch: Watch) -> None:
+    def __init__(self, store: Store, state: Path, watch: Report) -> None:
         self._store = store
         self._state = state
         self._watch = watch

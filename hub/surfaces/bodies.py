@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hub.core import fields
 from hub.core.errors import BadRequest
 
 LONGEST_TEXT = 4096
@@ -10,12 +11,7 @@ LONGEST_TEXT = 4096
 
 def text_of(body: Mapping[str, Any], name: str) -> str | None:
     """None where it is missing or empty. Raises BadRequest."""
-    value = body.get(name)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isprintable():
-        raise BadRequest(f"{name} must be a text of at most {LONGEST_TEXT} printable characters.")
-    return value
+    return fields.text(body, name, LONGEST_TEXT)
 
 
 def flag_of(body: Mapping[str, Any], name: str) -> bool:

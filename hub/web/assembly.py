@@ -108,26 +108,9 @@ async def assembled(settings: Settings, journal: Store | None = None) -> AsyncIt
 async def _make(settings: Settings, journal: Store, epoch: str, folder: Path) -> Hub:
     clock = LoopClock(asyncio.get_running_loop())
     redactor, catalog, backplane = Redactor(), Catalog(), LocalBackplane()
-    limits = Limits(
-        ring_size=settings.ring_size,
-        recent_jobs=settings.recent_jobs,
-        high_water_bytes=settings.high_water_bytes,
-        mailbox_events=settings.mailbox_events,
-        too_slow_s=settings.too_slow_s,
-    )
-    rules = Rules(
-        roots=settings.roots,
-        allow_networks=settings.allow_networks,
-        connect_timeout_s=settings.connect_timeout_s,
-        silence_timeout_s=settings.silence_timeout_s,
-        min_free_bytes=settings.min_free_bytes,
-        store=settings.store_url,
-        store_options=environment.options(os.environ),
-        snapshot_quiet_s=settings.snapshot_quiet_s,
-        snapshot_wait_s=settings.snapshot_wait_s,
-    )
+    rules = _rules(settings)
     redactor.add(environment.secrets(os.environ).values())
-    tracker = Tracker(epoch=epoch, boot=ids.token(), clock=clock, limits=limits)
+    tracker = Tracker(epoch=epoch, boot=ids.token(), clock=clock, limits=_limits(settings))
     backplane.listen(tracker.deliver)
     ledger = Ledger(share=backplane.share, now_ms=clock.now_ms, redactor=redactor)
     writer = Writer(ledger, journal)
@@ -142,13 +125,7 @@ async def _make(settings: Settings, journal: Store, epoch: str, folder: Path) ->
         journal=journal,
         durable=writer.durable,
         trouble=lambda: "" if writer.failing_since is None else writer.failure or "it fails",
-        terms=Terms(
-            silence_s=settings.outside_silence_s,
-            cancel_s=settings.outside_cancel_s,
-            most=settings.max_outside_jobs,
-            most_of_project=settings.max_outside_jobs_project,
-            events_per_s=settings.publish_rate,
-        ),
+        terms=_terms(settings),
     )
     engine = Engine(
         ledger=ledger,
@@ -165,22 +142,7 @@ async def _make(settings: Settings, journal: Store, epoch: str, folder: Path) ->
         spares=settings.spare_children,
         clock=clock,
         outside=outside,
-        retry=Retry(
-            attempts=settings.retry_attempts,
-            backoff_s=settings.retry_backoff_s,
-            max_backoff_s=max(settings.retry_backoff_s, settings.retry_max_backoff_s),
-        ),
-    )
-    delivery = Delivery(
-        tracker=tracker,
-        journal=journal,
-        version=hub.__version__,
-        heartbeat_s=settings.heartbeat_s,
-        send_buffer_bytes=settings.send_buffer_bytes,
-        max_watchers=settings.max_watchers,
-        max_subscriptions=settings.max_subscriptions,
-        max_frame_bytes=settings.max_frame_bytes,
-        now_ms=clock.now_ms,
+        retry=_retry(settings),
     )
     post = Post(
         journal.webhooks,
@@ -194,8 +156,65 @@ async def _make(settings: Settings, journal: Store, epoch: str, folder: Path) ->
     return Hub(
         settings=settings, rules=rules, clock=clock, redactor=redactor, catalog=catalog, journal=journal,
         ledger=ledger, tracker=tracker, writer=writer, engine=engine, outside=outside,
-        delivery=delivery, schedules=Schedules(journal.schedules, clock), post=post, changing=asyncio.Lock(),
+        delivery=_delivery(settings, tracker, journal, clock), schedules=Schedules(journal.schedules, clock),
+        post=post, changing=asyncio.Lock(),
     )  # fmt: skip
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        ring_size=settings.ring_size,
+        recent_jobs=settings.recent_jobs,
+        high_water_bytes=settings.high_water_bytes,
+        mailbox_events=settings.mailbox_events,
+        too_slow_s=settings.too_slow_s,
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        roots=settings.roots,
+        allow_networks=settings.allow_networks,
+        connect_timeout_s=settings.connect_timeout_s,
+        silence_timeout_s=settings.silence_timeout_s,
+        min_free_bytes=settings.min_free_bytes,
+        store=settings.store_url,
+        store_options=environment.options(os.environ),
+        snapshot_quiet_s=settings.snapshot_quiet_s,
+        snapshot_wait_s=settings.snapshot_wait_s,
+    )
+
+
+def _terms(settings: Settings) -> Terms:
+    return Terms(
+        silence_s=settings.outside_silence_s,
+        cancel_s=settings.outside_cancel_s,
+        most=settings.max_outside_jobs,
+        most_of_project=settings.max_outside_jobs_project,
+        events_per_s=settings.publish_rate,
+    )
+
+
+def _retry(settings: Settings) -> Retry:
+    return Retry(
+        attempts=settings.retry_attempts,
+        backoff_s=settings.retry_backoff_s,
+        max_backoff_s=max(settings.retry_backoff_s, settings.retry_max_backoff_s),
+    )
+
+
+def _delivery(settings: Settings, tracker: Tracker, journal: Store, clock: LoopClock) -> Delivery:
+    return Delivery(
+        tracker=tracker,
+        journal=journal,
+        version=hub.__version__,
+        heartbeat_s=settings.heartbeat_s,
+        send_buffer_bytes=settings.send_buffer_bytes,
+        max_watchers=settings.max_watchers,
+        max_subscriptions=settings.max_subscriptions,
+        max_frame_bytes=settings.max_frame_bytes,
+        now_ms=clock.now_ms,
+    )
 
 
 async def _pruning(made: Hub) -> None:

@@ -17,6 +17,7 @@ from hub.jobs.kinds.sync import SYNC
 from tests.bench import figures
 from tests.bench.figures import Goal, Line, Plan, Row
 from tests.bench.machine import MissingError
+from tests.bench.unheard import Unheard
 
 COMMITS, FILES, TOUCHED = 40_000, 4_000, 3
 NEW = 100
@@ -41,16 +42,6 @@ class Figures:
     """NEW commits are."""
     bytes: int
     """Of the table, after the first run."""
-
-
-class _Silent:
-    def stage(self, name: str) -> None: ...
-
-    def progress(self, *args: object, **kwargs: object) -> None: ...
-
-    def log(self, message: str, level: str = "info") -> None: ...
-
-    def check(self) -> None: ...
 
 
 def measure(repository: str | None, rounds: int) -> Figures:
@@ -99,7 +90,7 @@ def _sync(path: Path, data: Path) -> tuple[int, float]:
         workspace=Workspace(work=data / "work", home=home), rules=Rules(roots=(str(path.parent),)),
     )  # fmt: skip
     began = time.perf_counter()
-    result = SYNC.run(task, _Silent())
+    result = SYNC.run(task, Unheard())
     return result["commitsFound"], time.perf_counter() - began
 
 

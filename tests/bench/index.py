@@ -16,6 +16,7 @@ from hub.index.searcher import Searcher
 from tests.bench import figures
 from tests.bench.figures import Goal, Line, Plan, Row
 from tests.bench.machine import MissingError
+from tests.bench.unheard import Unheard
 
 FILES = 50_000
 LINES_OF_FILE = 80
@@ -24,18 +25,6 @@ QUERIES = 200
 PEER_QUERIES = 10
 """git reads every file for each, so a few show as much."""
 CORES = 2
-
-
-class Quiet:
-    """A watch that nobody looks at."""
-
-    def stage(self, name: str) -> None: ...
-
-    def progress(self, *_: object, **__: object) -> None: ...
-
-    def log(self, message: str, level: str = "info") -> None: ...
-
-    def check(self) -> None: ...
 
 
 def measure(plan: Plan) -> figures.Figures:
@@ -47,9 +36,9 @@ def measure(plan: Plan) -> figures.Figures:
         found["ctags_s"] = _ctags(real, plan.folder)
     many = made(plan.folder / "many.git", FILES)
     index = plan.folder / "many" / "index.sqlite3"
-    build(index, many, Quiet(), workers=CORES)
+    build(index, many, Unheard(), workers=CORES)
     began = time.monotonic()
-    assert build(index, many, Quiet()).fresh
+    assert build(index, many, Unheard()).fresh
     found["again_s"] = (time.monotonic() - began) * 5000 / FILES
     queries = list(asked(many))
     times = asyncio.run(_searched(index, many, queries))
@@ -68,7 +57,7 @@ def _built(repo: Path, folder: Path, rounds: int) -> figures.Figures:
     for n in range(rounds):
         index = folder / str(n) / "index.sqlite3"
         began, used = time.monotonic(), _cpu_s()
-        summary = build(index, repo, Quiet(), workers=CORES)
+        summary = build(index, repo, Unheard(), workers=CORES)
         took.append(time.monotonic() - began)
         busy.append(_cpu_s() - used)
     return {

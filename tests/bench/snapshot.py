@@ -15,10 +15,10 @@ from pathlib import Path
 from hub.snapshots.backend import Location, ObjectStore
 from hub.snapshots.store import Store
 from hub.snapshots.taking import Places, Taking, Wanted
-from hub.snapshots.watch import Unwatched
 from tests.bench import figures
 from tests.bench.figures import Goal, Line, Plan, Row
 from tests.bench.machine import MissingError
+from tests.bench.unheard import Unheard
 
 LARGE_FILES, LARGE_BYTES = 12, 24_000_000
 """Of text that shrinks as source does, in files of many pieces."""
@@ -65,7 +65,7 @@ def _taken(folder: Path, base: Path) -> int:
     """The bytes that were sent."""
     store = Store(ObjectStore(Location(url=str(base / "store"))), check=lambda: None)
     wanted = Wanted(folder=folder, project="p", source="bench")
-    result = Taking(wanted, store, Places(work=base / "work", state=base / "state"), Unwatched()).run()
+    result = Taking(wanted, store, Places(work=base / "work", state=base / "state"), Unheard()).run()
     shutil.rmtree(base / "work")
     return int(result["uploaded_bytes"])
 

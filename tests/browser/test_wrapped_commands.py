@@ -1,7 +1,6 @@
 """Commands under `progress-hub run`, live in the page: a clone, a download, a script with a bar."""
 
 import contextlib
-import functools
 import http.server
 import importlib.util
 import os
@@ -9,15 +8,14 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
-import zipfile
 
 import pytest
 from playwright.async_api import expect
 
 from tests.client.commands import ROOT, environment, in_a_terminal
 from tests.conftest import missing
+from tests.servers import package_index
 
 pytestmark = pytest.mark.browser
 
@@ -60,18 +58,8 @@ class Slow(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def index(tmp_path):
     """A package index with one wheel."""
-    folder = tmp_path / "index" / "payload"
-    folder.mkdir(parents=True)
-    with zipfile.ZipFile(folder / "payload-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("payload/data.bin", os.urandom(FILE_BYTES))
-        wheel.writestr("payload-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: payload\nVersion: 1.0\n")
-        wheel.writestr("payload-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr("payload-1.0.dist-info/RECORD", "")
-    handler = functools.partial(Slow, directory=str(tmp_path / "index"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with package_index(tmp_path / "index", FILE_BYTES, Slow) as url:
+        yield url
 
 
 async def opened(page, hub):

@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import termios
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from pathlib import Path
 
 from hub.demo.git_server import GitServer
 from hub.demo.repository import make_repository
+from tests.servers import serving
 
 HERE = Path(__file__).parent / "recordings"
 ROWS, COLUMNS = 24, 100
@@ -47,13 +47,8 @@ class Slow(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def slow_server(folder: Path) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Slow, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(functools.partial(Slow, directory=str(folder))) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def without_traces(said: bytes, folder: str) -> bytes:

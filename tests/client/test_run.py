@@ -1,6 +1,5 @@
 """`progress-hub run`: the command is as it would be by itself, and the hub sees it."""
 
-import functools
 import http.server
 import os
 import shutil
@@ -8,9 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-import zipfile
 
 import pytest
 
@@ -19,6 +16,7 @@ from hub.demo.repository import make_repository
 from tests.client.commands import DEADLINE_S, ROOT, done, environment, in_a_terminal, is_alive, logs, the_job
 from tests.conftest import missing
 from tests.processes import HubProcess
+from tests.servers import package_index
 
 # -- as by itself ------------------------------------------------------------------------------------------------------
 
@@ -417,18 +415,8 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def index(tmp_path):
     """A package index with one wheel."""
-    folder = tmp_path / "index" / "payload"
-    folder.mkdir(parents=True)
-    with zipfile.ZipFile(folder / "payload-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("payload/data.bin", os.urandom(3_000_000))
-        wheel.writestr("payload-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: payload\nVersion: 1.0\n")
-        wheel.writestr("payload-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr("payload-1.0.dist-info/RECORD", "")
-    handler = functools.partial(Quiet, directory=str(tmp_path / "index"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with package_index(tmp_path / "index", 3_000_000, Quiet) as url:
+        yield url
 
 
 def test_a_pip_download_shows_its_bytes_in_a_terminal(hub, program, project, index, tmp_path):

@@ -19,19 +19,6 @@ ROOT = Path(__file__).parents[2]
 QUICK = Pace(shortest_s=0.01, longest_s=0.1)
 
 
-@pytest.fixture(scope="module")
-def process(tmp_path_factory):
-    process = HubProcess(tmp_path_factory.mktemp("hub"), "--drain-s", "0.1")
-    yield process
-    process.close()
-
-
-@pytest.fixture
-def hub(process):
-    with Client.sync(process.url, pace=QUICK) as hub:
-        yield hub
-
-
 numbers = itertools.count()
 
 

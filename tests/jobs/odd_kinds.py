@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hub.core.events import Stage
-from hub.jobs.base import Accepted, Cancelled, JobFailed, Kind, Report, Task
+from hub.core.report import Report
+from hub.jobs.base import Accepted, Cancelled, JobFailed, Kind, Task
 from hub.jobs.standstill import changing
 
 LASTING_S = 40.0

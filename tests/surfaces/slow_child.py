@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import hub.jobs.child
-from hub.jobs.base import Report, Task
+from hub.core.report import Report
+from hub.jobs.base import Task
 from hub.jobs.kinds import KINDS
 from hub.surfaces.sync import CORRELATING, SCANNING
 

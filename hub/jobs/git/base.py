@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from hub.jobs.base import Report, Rules
+from hub.core.report import Report
+from hub.jobs.base import Rules
 from hub.jobs.gate import RemoteUrl
 
 WHOLE_HISTORY = 2**31 - 1

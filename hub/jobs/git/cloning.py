@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pygit2
 
+from hub.core.report import Report
 from hub.jobs import gate
-from hub.jobs.base import Report, Rules, Task
+from hub.jobs.base import Rules, Task
 from hub.jobs.gate import RemoteUrl
 from hub.jobs.git import ENGINES, landing, preflight, tree
 from hub.jobs.git.base import Credentials, Engine, Fetched, Source, Wanted

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pygit2
 
-from hub.jobs.base import JobFailed, Report
+from hub.core.report import Report
+from hub.jobs.base import JobFailed
 from hub.jobs.git import process
 from hub.jobs.git.base import WHOLE_HISTORY, Fetched, Source, Wanted
 from hub.jobs.git.environment import environment

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pygit2
 
-from hub.jobs.base import JobFailed, Report
+from hub.core.report import Report
+from hub.jobs.base import JobFailed
 from hub.jobs.gate import RemoteUrl
 from hub.jobs.git.refs import HEADS, TRACKING
 

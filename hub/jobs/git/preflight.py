@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 
 from hub import __version__
 from hub.core.errors import UrlRefused
+from hub.core.report import Report
 from hub.jobs import gate
-from hub.jobs.base import JobFailed, Report, Rules
+from hub.jobs.base import JobFailed, Rules
 from hub.jobs.gate import RemoteUrl
 from hub.jobs.git.base import Credentials, Source
 from hub.jobs.git.failures import explain, failed, of_socket

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hub.jobs.base import Report
+from hub.core.report import Report
 from hub.jobs.git.failures import failed
 from hub.jobs.git.lines import Splitter
 from hub.jobs.patience import Patience

@@ -15,8 +15,9 @@ import pygit2
 from pygit2.enums import FileMode
 
 from hub.core.errors import UrlRefused
+from hub.core.report import Report
 from hub.jobs import gate
-from hub.jobs.base import JobFailed, Report
+from hub.jobs.base import JobFailed
 from hub.jobs.gate import RemoteUrl
 from hub.jobs.git import landing, preflight, tree
 from hub.jobs.git.base import Credentials, Engine, Source, Wanted

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hub.jobs.base import Report
+from hub.core.report import Report
 from hub.jobs.git.failures import failed
 from hub.jobs.git.lines import Splitter, parse
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import FileMode
 
-from hub.jobs.base import Report, Rules
+from hub.core.report import Report
+from hub.jobs.base import Rules
 from hub.jobs.git.failures import failed
 from hub.jobs.reporter import disk_full
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from hub.jobs.base import Report
+from hub.core.report import Report
 from hub.jobs.git.failures import failed
 from hub.jobs.patience import Patience
 

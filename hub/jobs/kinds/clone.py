@@ -9,8 +9,9 @@ import pygit2
 
 from hub.core.errors import BadParams
 from hub.core.events import Stage
+from hub.core.report import Report
 from hub.jobs import gate
-from hub.jobs.base import Accepted, Kind, Report, Rules, Target, Task
+from hub.jobs.base import Accepted, Kind, Rules, Target, Task
 from hub.jobs.gate import RemoteUrl
 from hub.jobs.git import ENGINES, cloning, landing, submodules, tree
 from hub.jobs.git.base import Wanted

@@ -8,8 +8,9 @@ from typing import Any
 
 from hub.core.errors import BadParams
 from hub.core.events import Stage
+from hub.core.report import Report
 from hub.jobs import gate
-from hub.jobs.base import Accepted, JobFailed, Kind, Report, Rules, Target, Task
+from hub.jobs.base import Accepted, JobFailed, Kind, Rules, Target, Task
 from hub.jobs.git import landing
 from hub.jobs.reporter import disk_full
 

@@ -8,8 +8,9 @@ import pygit2
 
 from hub.core.errors import BadParams, HubError
 from hub.core.events import Stage
+from hub.core.report import Report
 from hub.jobs import sources
-from hub.jobs.base import Accepted, Cancelled, JobFailed, Kind, Report, Rules, Target, Task
+from hub.jobs.base import Accepted, Cancelled, JobFailed, Kind, Rules, Target, Task
 from hub.jobs.git import ENGINES, cloning, landing, leftover
 from hub.jobs.git.base import Wanted
 from hub.jobs.git.cloning import REPO

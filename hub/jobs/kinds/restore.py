@@ -7,8 +7,9 @@ from typing import Any
 
 from hub.core.errors import BadParams, UrlRefused
 from hub.core.events import Stage
+from hub.core.report import Report
 from hub.jobs import gate
-from hub.jobs.base import Accepted, Kind, Report, Rules, Target, Task
+from hub.jobs.base import Accepted, Kind, Rules, Target, Task
 from hub.jobs.kinds import stored
 from hub.snapshots import environment
 

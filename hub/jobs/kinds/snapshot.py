@@ -6,8 +6,9 @@ from typing import Any
 
 from hub.core.errors import BadParams
 from hub.core.events import Stage
+from hub.core.report import Report
 from hub.jobs import gate
-from hub.jobs.base import Accepted, JobFailed, Kind, Report, Rules, Target, Task
+from hub.jobs.base import Accepted, JobFailed, Kind, Rules, Target, Task
 from hub.jobs.git import landing
 from hub.jobs.kinds import stored
 from hub.snapshots import environment

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hub.core.errors import BadParams, HubError
-from hub.jobs.base import JobFailed, Report, Task
+from hub.core.report import Report
+from hub.jobs.base import JobFailed, Task
 from hub.jobs.reporter import disk_full
 
 if TYPE_CHECKING:  # the hub's own process knows every kind, and has no use for their libraries

@@ -21,8 +21,9 @@ from hub.commits.sessions import SessionElsewhere, SessionTable
 from hub.commits.table import CommitTable
 from hub.core.errors import BadParams, BadRequest, UrlRefused
 from hub.core.events import Stage
+from hub.core.report import Report
 from hub.jobs import gate, standstill
-from hub.jobs.base import ALL, Accepted, JobFailed, Kind, Place, Report, Rules, Target, Task
+from hub.jobs.base import ALL, Accepted, JobFailed, Kind, Place, Rules, Target, Task
 from hub.jobs.git import command, landing
 from hub.jobs.git.environment import environment
 

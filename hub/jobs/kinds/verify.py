@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.core.events import Stage
-from hub.jobs.base import Accepted, Kind, Report, Rules, Target, Task
+from hub.core.report import Report
+from hub.jobs.base import Accepted, Kind, Rules, Target, Task
 from hub.jobs.kinds import stored
 from hub.snapshots import environment
 

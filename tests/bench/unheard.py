@@ -1,11 +1,11 @@
-"""Who is told how far the making of an index is."""
+"""A report that nobody hears: work is measured, and not what it says."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 
-class Watch(Protocol):
-    """Who is told how far a run is; each call may raise to end it."""
+class Unheard:
+    """See `hub.core.report.Report`."""
 
     def stage(self, name: str) -> None: ...
 
