@@ -15,6 +15,8 @@ from tests.bench import (
     index,
     latency,
     memory,
+    newcomer,
+    page,
     publish,
     rate,
     snapshot,
@@ -43,6 +45,8 @@ ROWS: dict[str, Row] = {
         snapshot,
         surfaces,
         wrap,
+        page,
+        newcomer,
     )
 }
 FIGURES = HERE.parents[1] / ".readme" / "figures.json"
