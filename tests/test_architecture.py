@@ -40,8 +40,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {  # layer: its layers, its t
     "snapshots": ({"core", "sql"}, {"obstore", "zstandard"}),
     "jobs": ({"core", "commits", "index", "snapshots"}, {"cronsim", "pygit2"}),
     "webhooks": ({"core", "jobs"}, {"aiohttp", "yarl"}),
+    "access": ({"core"}, set()),
     "client": ({"core"}, {"aiohttp"}),
-    "terminal": ({"core"}, set()),
+    "words": ({"core"}, set()),
+    "terminal": ({"core", "words"}, set()),
     "demo": ({"core", "client", "settings"}, {"aiohttp", "pygit2"}),
     "web": (
         {
@@ -57,10 +59,12 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {  # layer: its layers, its t
             "commits",
             "index",
             "snapshots",
+            "access",
+            "words",
         },
         {"aiohttp", "prometheus_client", "yarl"},
     ),
-    "cli": ({"core", "settings", "web", "client", "terminal", "demo"}, {"uvloop"}),
+    "cli": ({"core", "settings", "web", "client", "terminal", "demo", "words"}, {"uvloop"}),
 }
 WITHOUT_IO = {"asyncio", "socket", "sqlite3", "subprocess", "threading", "pathlib", "time", "os", "logging"}
 IO_IN_CORE = {"ids.py": {"os", "threading", "time"}}  # a clock and randomness are what an id is made of

@@ -9,8 +9,8 @@ import pytest
 
 from hub.cli.options import parser
 from hub.settings import Settings
-from hub.terminal import amount
 from hub.web.routes import ROUTES
+from hub.words import amount
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

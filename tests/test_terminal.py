@@ -9,23 +9,8 @@ from hypothesis import strategies as st
 from hub.core.events import Failure, ProgressBody, State
 from hub.core.job import JobState, StageState
 from hub.core.retries import Retry
-from hub.terminal import (
-    Style,
-    amount,
-    bar,
-    cells,
-    clean,
-    counts,
-    duration,
-    eta,
-    fit,
-    live_line,
-    percent_of,
-    plain_line,
-    rate,
-    stage_line,
-    summary,
-)
+from hub.terminal import Style, bar, cells, fit, live_line, plain_line, stage_line, summary
+from hub.words import amount, clean, counts, duration, eta, percent_of, rate
 
 ASCII = Style(unicode=False)
 STAGES = (

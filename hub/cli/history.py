@@ -13,7 +13,7 @@ from hub.cli import codes
 from hub.cli.schedules import on_hub
 from hub.cli.tables import moment
 from hub.client.operations import Operations
-from hub.terminal import clean
+from hub.words import clean
 
 EXAMPLES = """\
 Times are Unix milliseconds, or such as 2026-01-31 or 2026-01-31T18:00:00+01:00; without a zone they are UTC. In CSV a

@@ -19,7 +19,7 @@ from hub.client import Hub, HubRefused, fold, job_state
 from hub.core.events import BODIES, State
 from hub.core.job import JobState
 from hub.settings import SettingsError
-from hub.terminal import duration, percent_of
+from hub.words import duration, percent_of
 
 T = TypeVar("T")
 

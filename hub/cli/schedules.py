@@ -10,7 +10,7 @@ from hub.cli import codes, policy
 from hub.cli.arguments import param
 from hub.cli.tables import aligned, moment
 from hub.client.operations import Operations
-from hub.terminal import clean
+from hub.words import clean
 
 T = TypeVar("T")
 

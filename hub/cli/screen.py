@@ -10,7 +10,8 @@ from typing import Any, Protocol, TextIO
 from hub.client import Link
 from hub.core.events import LogBody
 from hub.core.job import JobState
-from hub.terminal import Style, clean, live_line, percent_of, plain_line, stage_line, summary
+from hub.terminal import Style, live_line, plain_line, stage_line, summary
+from hub.words import clean, percent_of
 
 CLEAR_LINE = "\r\x1b[K"
 DRAW_EVERY_MS = 100

@@ -12,7 +12,8 @@ from typing import Any
 
 from hub.cli import codes
 from hub.client import Hub
-from hub.terminal import Style, clean
+from hub.terminal import Style
+from hub.words import clean
 
 EXAMPLES = """\
 Filters may stand in the query, too: 'lang:c path:src/** malloc'. A query in quotes of its own is taken as it is.

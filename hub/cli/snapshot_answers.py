@@ -14,7 +14,7 @@ from hub.cli.tables import aligned, moment
 from hub.client import HubRefused
 from hub.client.snapshots import Snapshots
 from hub.settings import SettingsError
-from hub.terminal import clean
+from hub.words import clean
 
 T = TypeVar("T")
 

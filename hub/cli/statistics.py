@@ -8,7 +8,7 @@ from typing import Any
 from hub.cli import codes
 from hub.cli.schedules import on_hub
 from hub.cli.tables import aligned
-from hub.terminal import clean, duration
+from hub.words import clean, duration
 
 EXAMPLES = """\
 Durations are of runs that succeeded, without the time that they were paused. The trend holds the newest ten against the

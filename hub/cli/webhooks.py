@@ -9,7 +9,7 @@ from hub.cli import codes
 from hub.cli.schedules import Add, on_hub
 from hub.cli.tables import aligned, moment
 from hub.settings import SettingsError
-from hub.terminal import clean
+from hub.words import clean
 
 EXAMPLES = """\
 What is sent is signed by the Standard Webhooks specification (webhook-id, webhook-timestamp, webhook-signature), and
