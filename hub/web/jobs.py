@@ -82,7 +82,10 @@ async def _texts(hub: Hub, slices: AsyncIterator[Sequence[JobState]]) -> AsyncIt
 
 
 def state_object(hub: Hub, job: JobState) -> dict[str, Any]:
+    return newest(hub, job).to_wire() | {"watchers": hub.tracker.watchers_of(job.project)}
+
+
+def newest(hub: Hub, job: JobState) -> JobState:
     """The job as its watchers know it: newer than the journal's row while it runs."""
     told = hub.tracker.job(job.project, job.id)
-    newest = told if told is not None and told.seq >= job.seq else job
-    return newest.to_wire() | {"watchers": hub.tracker.watchers_of(job.project)}
+    return told if told is not None and told.seq >= job.seq else job

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from hub.surfaces import SURFACES
 from hub.web import (
+    badge,
     batch,
     commits,
     events,
@@ -19,6 +20,7 @@ from hub.web import (
     snapshots,
     starts,
     statistics,
+    status,
     webhooks,
 )
 
@@ -27,6 +29,9 @@ API = "/api/v1"
 ROUTES: tuple[web.RouteDef, ...] = (
     web.get("/", page.index),
     web.get("/static/{path:.+}", page.static),
+    web.get("/status", status.overview),
+    web.get("/j/{job}", status.job),
+    web.get("/j/{job}/badge.svg", badge.badge),
     web.get("/healthz", operations.healthz),
     web.get("/readyz", operations.readyz),
     web.get("/metrics", metrics.metrics),

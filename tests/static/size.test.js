@@ -39,7 +39,7 @@ test('the whole page and SDK are at most 30 kB, gzipped, comments aside', () => 
 test('every file is a part of the page, of a surface or of an example, and the page loads nothing of the latter two', () => {
   const files = readdirSync(ROOT, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
     .map((file) => pathToFileURL(join(file.parentPath ?? file.path, file.name)).href);
-  const apart = (href) => /\/static\/(surfaces|examples)\//.test(href);
+  const apart = (href) => /\/static\/(surfaces|examples|status)\/|\/job-progress\.js$/.test(href);
   assert.deepEqual([...page].filter(apart), []);
   assert.deepEqual(files.filter((href) => !apart(href) && !page.has(href)), []);
 });
