@@ -1,7 +1,8 @@
-"""`kill -9`, fifty times, in the middle of everything: nothing that was told is lost, and nothing is told twice."""
+"""`kill -9`, again and again, in the middle of everything: nothing that was told is lost, and nothing is told twice."""
 
 import asyncio
 import itertools
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +18,14 @@ from tests.delivery.watcher import Watcher
 from tests.delivery.wire import TRANSPORTS
 
 SEED = 4
-KILLS = 50
+KILLS = int(os.environ.get("HUB_TEST_KILLS", "16"))
+"""Enough for every check; more find rarer moments."""
 LIFE_S = (0.05, 0.4)
 """How long each process lives under load."""
 
 
-@pytest.mark.timeout(240)
-async def test_fifty_kills_lose_nothing_that_was_told(tmp_path: Path) -> None:
+@pytest.mark.timeout(120 + 4 * KILLS)
+async def test_kills_lose_nothing_that_was_told(tmp_path: Path) -> None:
     rng = random.Random(SEED)
     settings: dict[str, Any] = {"history_events": 1_000_000, "ring_size": 256}
     port = free_port()

@@ -14,7 +14,7 @@ from tests.index.samples import commit, content, find, indexed
 
 STEPS = {f"src/file_{n}.py": f"def function_{n}(argument):\n    return {n}\n".encode() for n in range(40)}
 CHANGES = {f"src/file_{n}.py": f"class Changed{n}:\n    field = {n}\n".encode() for n in range(0, 40, 2)}
-MOMENTS = 8
+MOMENTS = 4
 """Of each way to build, spread evenly over all that the database does."""
 
 
