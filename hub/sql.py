@@ -4,8 +4,28 @@ import contextlib
 import functools
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+
+class Connection(sqlite3.Connection):
+    """Takes a sequence for `?1`, `?2` and so on, too: since Python 3.12 those count as names, and want a mapping."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        return super().execute(sql, _named(parameters) if _is_numbered(sql) else parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        return super().executemany(sql, map(_named, parameters) if _is_numbered(sql) else parameters)
+
+
+@functools.lru_cache(maxsize=512)
+def _is_numbered(sql: str) -> bool:
+    return re.search(r"\?\d", sql) is not None
+
+
+def _named(values: Iterable[Any]) -> Mapping[str, Any]:
+    return {str(number): value for number, value in enumerate(values, 1)}
 
 
 def statements(path: Path) -> Mapping[str, str]:

@@ -63,7 +63,7 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
             self._connection = sqlite3.connect(
-                path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False
+                path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False, factory=sql.Connection
             )
             try:
                 self._prepare(busy_timeout_s)

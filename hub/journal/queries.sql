@@ -96,7 +96,7 @@ UPDATE numbers SET floor = max(floor, ?) WHERE project = ?;
 DELETE FROM idempotency WHERE at < ?;
 
 -- name: events
-SELECT wire FROM events WHERE project = ? AND seq > ? AND seq <= ? AND (?4 IS NULL OR job = ?4) ORDER BY seq LIMIT ?5;
+SELECT wire FROM events WHERE project = ?1 AND seq > ?2 AND seq <= ?3 AND (?4 IS NULL OR job = ?4) ORDER BY seq LIMIT ?5;
 
 -- name: history
 SELECT seq, wire FROM events

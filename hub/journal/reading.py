@@ -48,7 +48,7 @@ class Reader:
     async def open(self, path: Path) -> None:
         uri = f"{path.absolute().as_uri()}?mode=ro"  # noqa: ASYNC240 - it looks at no disk
         with translated():
-            self._db = await aiosqlite.connect(uri, uri=True, isolation_level=None)
+            self._db = await aiosqlite.connect(uri, uri=True, isolation_level=None, factory=sql.Connection)
 
     async def close(self) -> None:
         db, self._db = self._db, None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hub.core.errors import JournalUnavailable
-from hub.sql import transaction
+from hub.sql import Connection, transaction
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -30,7 +30,9 @@ class Transactions:
         """`prepare` is run first, outside of a transaction."""
 
         def connect() -> None:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False)
+            self._db = sqlite3.connect(
+                path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False, factory=Connection
+            )
             prepare(self._db)
 
         await self._hop(connect)
