@@ -14,6 +14,8 @@ from hub.sql import Connection, transaction
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
+CLOSED = "The journal is closed."
+
 
 class Transactions:
     """Raises JournalUnavailable where SQLite cannot; the same work may then be tried again.
@@ -23,7 +25,7 @@ class Transactions:
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._thread: ThreadPoolExecutor | None = None
         self._db: sqlite3.Connection | None = None
 
     async def open(self, path: Path, prepare: Work[None], busy_timeout_s: float) -> None:
@@ -35,6 +37,7 @@ class Transactions:
             )
             prepare(self._db)
 
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         await self._hop(connect)
 
     async def close(self) -> None:
@@ -43,7 +46,10 @@ class Transactions:
                 self._db.close()
                 self._db = None
 
-        await self._hop(disconnect)
+        if self._thread is not None:
+            await self._hop(disconnect)
+            self._thread.shutdown(wait=False)
+            self._thread = None
 
     async def run(self, work: Work[T]) -> T:
         """Run `work` as one transaction. A caller that is cancelled leaves it to finish by itself."""
@@ -54,12 +60,14 @@ class Transactions:
         await self._hop(lambda: self._connected().execute(statement))
 
     async def _hop(self, call: Callable[[], T]) -> T:
+        if self._thread is None:
+            raise JournalUnavailable(CLOSED)
         with translated():
             return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     def _connected(self) -> sqlite3.Connection:
         if self._db is None:
-            raise JournalUnavailable("The journal is closed.")
+            raise JournalUnavailable(CLOSED)
         return self._db
 
     def _transact(self, work: Work[T]) -> T:
