@@ -11,6 +11,12 @@ const dateOnly = new Intl.DateTimeFormat(LANG, { dateStyle: 'medium' });
 const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
 const DAY_S = 86_400;
 
+/** `received_bytes`, `commitsFound` -> "Received", "Commits found". */
+export const label = (name) => {
+  const words = name.replace(/_?bytes$/i, '').replace(/_s$/, '').replace(/_/g, ' ').replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
+  return words ? words[0].toUpperCase() + words.slice(1) : 'Size';
+};
+
 export const count = (n) => whole.format(n);
 export const clock = (ms) => clockTime.format(ms);
 export const shortClock = (ms) => clock(ms).slice(0, 5);

@@ -7,9 +7,11 @@
  *   console.log((await job.done).state);
  */
 
+import { parseCursor } from './link/channel.js';
 import { Link } from './link/link.js';
-import { errorOf } from './link/request.js';
-import { diagnose } from './link/diagnosis.js';
+import { address, errorOf, headersOf } from './link/request.js';
+import { plainHttp } from './link/sessions.js';
+import { SharedLink } from './link/shared.js';
 import { Store } from './store.js';
 import { isEnd } from './state.js';
 
@@ -24,18 +26,27 @@ export class HubError extends Error {
 }
 
 /**
- * `base`: the hub's address, any prefix included; `transport`: 'auto', 'ws', 'sse' or 'poll'.
- * The rest is for other surroundings: {fetch, WebSocket, storage, now, random}.
+ * `base`: the hub's address, any prefix included; `token`: of an account, `watch`: of a watch link; `transport`: 'auto',
+ * 'ws', 'sse' or 'poll'; `share`: false for a link of this page's own. The rest is for other surroundings:
+ * {fetch, WebSocket, SharedWorker, storage, slots, now, random}.
  */
-export function createHub({ base, transport = 'auto', ...surroundings } = {}) {
+export function createHub({ base, token = null, watch = null, transport = 'auto', share = true, ...surroundings } = {}) {
+  const place = base ?? globalThis.document?.baseURI;
+  if (!place) throw new TypeError('createHub needs the address of the hub: { base: "https://hub.example/" }');
+  if (!['auto', 'ws', 'sse', 'poll'].includes(transport)) throw new TypeError(`There is no transport ${transport}.`);
   return new Hub({
-    base: new URL(base ?? globalThis.document?.baseURI).href,
+    base: new URL(place).href.replace(/[?#].*$/, ''),
+    token,
+    watch,
     forced: transport === 'auto' ? null : transport,
-    fetch: surroundings.fetch ?? globalThis.fetch.bind(globalThis),
-    WebSocket: surroundings.WebSocket ?? globalThis.WebSocket,
-    storage: surroundings.storage ?? sessionStorageIfAny(),
-    now: surroundings.now ?? Date.now,
-    random: surroundings.random ?? Math.random,
+    fetch: globalThis.fetch?.bind(globalThis),
+    WebSocket: globalThis.WebSocket,
+    SharedWorker: share && !surroundings.fetch ? globalThis.SharedWorker : null,
+    storage: sessionStorageIfAny(),
+    slots: globalThis.document ? undefined : null, // looked for when they are needed
+    now: Date.now,
+    random: Math.random,
+    ...surroundings,
   });
 }
 
@@ -52,7 +63,7 @@ class Hub {
 
   constructor(env) {
     this.#env = env;
-    this.connection = new Link(env);
+    this.connection = env.SharedWorker ? new SharedLink(env) : new Link(env);
     this.store = new Store(env.now);
   }
 
@@ -79,8 +90,10 @@ class Hub {
     return this.#env.now() + this.connection.status.skew;
   }
 
-  diagnose() {
-    return diagnose(this.#env, this.connection.status);
+  /** What is known of the way to the hub, for whoever runs the network; link/diagnosis.js has it as text. */
+  async diagnose({ signal } = {}) {
+    const { diagnose } = await import('./link/diagnosis.js');
+    return diagnose(this.#env, this.connection.status, { signal });
   }
 
   async start(project, kind, params = {}, { key, signal } = {}) {
@@ -119,20 +132,29 @@ class Hub {
     return new Job(this, state);
   }
 
+  /** What happened in a job after the cursor `since` -> {messages, next: the cursor after them}; at most 5,000 at once. */
+  async since(project, job, since, { signal } = {}) {
+    const channel = { project, cursor: since, position: parseCursor(since) };
+    const { ask, messagesOf } = await plainHttp();
+    const { answer } = await ask(this.#env, channel, { job, signal });
+    return { messages: answer ? messagesOf(answer, channel) : [], next: answer?.cursor ?? since };
+  }
+
+  /** Any call of the API: `path` without `api/v1/` -> its JSON. Throws a HubError. */
   async request(method, path, { body, headers = {}, signal } = {}) {
-    const options = { method, headers: { Accept: 'application/json', ...headers }, signal, cache: 'no-store' };
+    const options = { method, headers: headersOf(this.#env, { Accept: 'application/json', ...headers }), signal, cache: 'no-store' };
     if (body !== undefined) {
       options.body = JSON.stringify(body);
       options.headers['Content-Type'] = 'application/json';
     }
     let response;
     try {
-      response = await this.#env.fetch(new URL(`api/v1/${path}`, this.#env.base).href, options);
+      response = await this.#env.fetch(address(this.#env, `api/v1/${path}`), options);
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new HubError({ code: 'unreachable', message: 'The hub cannot be reached.', status: 0 });
     }
-    if (response.ok) return response.json();
+    if (response.ok) return response.status === 204 ? null : response.json();
     const error = await errorOf(response) ?? { code: 'bad_answer', message: `Something answered ${response.status}.` };
     throw new HubError({ ...error, status: response.status });
   }
@@ -154,11 +176,14 @@ class Job {
 
   /** Resolves to the final state object. */
   get done() {
-    this.#done ??= (async () => {
-      for await (const _ of this.events()) { /* the store folds them */ }
-      return this.snapshot;
-    })();
+    this.#done ??= this.end();
     return this.#done;
+  }
+
+  /** The same, with a way out. */
+  async end({ signal } = {}) {
+    for await (const _ of this.events({ signal })) { /* the store folds them */ }
+    return this.snapshot;
   }
 
   cancel({ signal } = {}) {
@@ -176,28 +201,60 @@ class Job {
     return state;
   }
 
-  /** The job's events from now on, and its end as the last one; nothing when it has ended. */
-  async* events({ signal } = {}) {
+  /**
+   * The job's events, its end as the last one; nothing when it has ended. From now on, or from `since`: a cursor, or 0 for
+   * all that the hub has kept. A `reset` among them says that what was asked for is not kept any more.
+   */
+  async* events({ since = null, signal } = {}) {
     const waiting = [];
     let wake = () => {};
+    let upto = 0;
     const stop = this.#hub.watch(this.project, (message) => {
-      if (message.job === this.id || message.type === 'snapshot') waiting.push(message);
+      waiting.push(message);
       wake();
     });
-    signal?.addEventListener('abort', () => wake(), { once: true });
+    const aborted = () => wake();
+    signal?.addEventListener('abort', aborted);
     try {
+      let past = since === null ? [] : null;
       for (;;) {
         signal?.throwIfAborted();
-        while (waiting.length) {
-          const message = waiting.shift();
-          if (message.type !== 'snapshot') yield message;
+        // What follows is on its way once the first snapshot is here, so the past ends where that begins.
+        if (past === null && waiting.some(({ type }) => type === 'snapshot')) past = await this.#past(since, signal);
+        const news = past ? [...past.splice(0), ...waiting.splice(0)] : [];
+        for (const message of news) {
+          if (message.type === 'reset' && message.reason === 'gone') return;
+          if (message.job !== this.id || message.seq <= upto) {
+            if (message.type === 'reset') yield message;
+            continue;
+          }
+          upto = message.seq;
+          yield message;
           if (message.type === 'job' && isEnd(message)) return;
         }
-        if (this.snapshot && isEnd(this.snapshot)) return;
-        await new Promise((resolve) => { wake = resolve; });
+        if (past && this.snapshot && isEnd(this.snapshot)) return;
+        if (!waiting.length) await new Promise((resolve) => { wake = resolve; });
       }
     } finally {
+      signal?.removeEventListener('abort', aborted);
       stop();
     }
+  }
+
+  async #past(since, signal) {
+    const found = [];
+    for (let cursor = since; ;) {
+      const { messages, next } = await this.#page(since, cursor, signal);
+      found.push(...messages);
+      if (!messages.length || !next || next === cursor) return found;
+      cursor = next;
+    }
+  }
+
+  async #page(since, cursor, signal) {
+    if (since !== 0) return this.#hub.since(this.project, this.id, cursor, { signal });
+    const query = { job: this.id, order: 'asc', limit: 500, ...(cursor && { cursor }) };
+    const { items, next } = await this.#hub.history(this.project, query, { signal });
+    return { messages: items, next };
   }
 }

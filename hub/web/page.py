@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import mimetypes
+import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,17 @@ POLICY = (
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 """Not left to the system's table, which on some machines calls scripts plain text."""
 
+COPIED_FROM = "examples/"
+"""Files below are there to be copied, with their comments."""
+FIRST_MODULE = "app.js"
+PRELOADS = b"<!-- modulepreload -->"
+"""In index.html: where the modules are named that `FIRST_MODULE` needs, so that they come in one round trip."""
+REVISED, REVISION = "link/shared.js", b"REVISION"
+"""The file that names the shared worker, and what stands there for a hash of all files: tabs opened before and after an
+update never share one."""
+_COMMENT = re.compile(rb"^[ \t]*(?://.*|/\*(?:[^*]|\*(?!/))*\*/[ \t]*)$", re.MULTILINE)
+_IMPORT = re.compile(rb"^(?:import|export)\s(?:[^;'=(]*\sfrom\s)?'(\.[^']+)'", re.MULTILINE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
@@ -34,32 +47,67 @@ ASSETS = web.AppKey("ASSETS", Assets)
 
 def load(folder: Path) -> Assets:
     """Every file of the page by its path below `folder`, with slashes."""
-    assets = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            data = path.read_bytes()
-            kind = TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-            assets[path.relative_to(folder).as_posix()] = Asset(
-                plain=data,
-                packed=gzip.compress(data, mtime=0),
-                etag=hashlib.sha256(data).hexdigest()[:16],
-                content_type=kind,
-            )
-    return assets
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    preloads = b"\n".join(b'<link rel="modulepreload" href="static/%s">' % name.encode() for name in modules(files))
+    files["index.html"] = files["index.html"].replace(PRELOADS, preloads)
+    if REVISED in files:
+        files[REVISED] = files[REVISED].replace(REVISION, revision(files))
+    return {name: _asset(name, data) for name, data in files.items()}
+
+
+def revision(files: Mapping[str, bytes]) -> bytes:
+    """Twelve hex digits that change when any of `files` does."""
+    whole = hashlib.sha256()
+    for name, data in sorted(files.items()):
+        whole.update(b"%s\0%s" % (name.encode(), hashlib.sha256(data).digest()))
+    return whole.hexdigest()[:12].encode()
+
+
+def modules(files: Mapping[str, bytes], first: str = FIRST_MODULE) -> list[str]:
+    """What `first` imports, and what that imports, nearest first; without what is only imported when it is wanted."""
+    found = [first]
+    for name in found:  # which grows meanwhile
+        for named in _IMPORT.finditer(files.get(name, b"")):
+            wanted = posixpath.normpath(posixpath.join(posixpath.dirname(name), named[1].decode()))
+            if wanted not in found:
+                found.append(wanted)
+    return found[1:]
+
+
+def without_comments(source: bytes) -> bytes:
+    """Comments that have lines of their own become empty lines: they are a sixth of the bytes, and lines keep numbers.
+
+    No text of several lines may hold what looks like one.
+    """
+    return _COMMENT.sub(lambda comment: b"\n" * comment[0].count(b"\n"), source)
+
+
+def _asset(name: str, data: bytes) -> Asset:
+    path = Path(name)
+    if path.suffix in {".js", ".css"} and not name.startswith(COPIED_FROM):
+        data = without_comments(data)
+    return Asset(
+        plain=data,
+        packed=gzip.compress(data, mtime=0),
+        etag=hashlib.sha256(data).hexdigest()[:16],
+        content_type=TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream",
+    )
 
 
 async def index(request: web.Request) -> web.Response:
-    return _answer(request, request.app[ASSETS]["index.html"])
+    return answer(request, request.app[ASSETS]["index.html"])
 
 
 async def static(request: web.Request) -> web.Response:
     asset = request.app[ASSETS].get(request.match_info["path"])
     if asset is None:
         raise NotFound(f"The page has no file {request.match_info['path']!r}.")
-    return _answer(request, asset)
+    return answer(request, asset)
 
 
-def _answer(request: web.Request, asset: Asset) -> web.Response:
+def answer(request: web.Request, asset: Asset, policy: str = POLICY) -> web.Response:
     # The files change with the program, so they are always asked for again; the ETag makes that cheap.
     headers = {"ETag": f'"{asset.etag}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if any(etag.value in {asset.etag, "*"} for etag in request.if_none_match or ()):
@@ -68,7 +116,7 @@ def _answer(request: web.Request, asset: Asset) -> web.Response:
     if "gzip" in request.headers.get("Accept-Encoding", "") and len(asset.packed) < len(asset.plain):
         headers["Content-Encoding"] = "gzip"
         body = asset.packed
-    headers["Content-Security-Policy"] = POLICY
+    headers["Content-Security-Policy"] = policy
     charset = "utf-8" if asset.content_type.startswith("text/") else None
     return web.Response(body=body, content_type=asset.content_type, charset=charset, headers=headers)
 

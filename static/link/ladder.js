@@ -1,5 +1,5 @@
 /**
- * Which way to the hub to try, and what a failure teaches. Pure.
+ * Which way to the hub to try, when to try again, and what a failure teaches. Pure.
  *
  * A rung is blocked when it failed while the hub itself answered; a hub that is down blocks nothing.
  */
@@ -11,6 +11,17 @@ export const MEMORY_MS = 30 * 60_000;
 export const RETRY_MS = 5 * 60_000;
 const SHORT_LIFE_MS = 25_000;
 const LIVES = 3;
+const BASE_MS = 500;
+const CAP_MS = 20_000;
+const HEALTHY_MS = 10_000;
+const KEY = 'hub.link';
+
+/** Full jitter, so that a hub that comes back is not run over. */
+export function backoffMs(attempt, random = Math.random) {
+  return Math.round(random() * Math.min(CAP_MS, BASE_MS * 2 ** attempt));
+}
+
+export const isFresh = (livedMs) => livedMs >= HEALTHY_MS;
 
 export const newLadder = (forced = null) => ({ forced, blocked: {}, proven: {}, cuts: {}, boot: null });
 export const height = (rung) => RUNGS.length - RUNGS.indexOf(rung);
@@ -19,11 +30,11 @@ export const height = (rung) => RUNGS.length - RUNGS.indexOf(rung);
  * The rungs to try and when, best first: [{rung, after}] in ms from now.
  * The delays are for a path that says nothing: where the rung above fails, the next starts at once.
  */
-export function plan(ladder, now, hidden = false) {
+export function plan(ladder, now, mayHold = true) {
   if (ladder.forced) return [{ rung: ladder.forced, after: 0 }];
   let after = 0;
-  // A hidden page holds no stream: all tabs together have six connections.
-  const open = RUNGS.filter((rung) => !isBlocked(ladder, rung, now) && !(hidden && rung === 'sse'));
+  // All tabs together have six connections, so a page that is hidden, or the third, holds no stream.
+  const open = RUNGS.filter((rung) => !isBlocked(ladder, rung, now) && (mayHold || rung !== 'sse'));
   return open.map((rung) => {
     const step = { rung, after };
     after += rung === 'ws' ? HEDGE_MS : LIMIT_MS.sse;
@@ -37,12 +48,18 @@ export function isBlocked(ladder, rung, now) {
 }
 
 /** A rung failed before it was healthy, although the hub answers. */
-export function block(ladder, rung, why, now, forMs = MEMORY_MS) {
+export function block(ladder, rung, why, now) {
   if (rung === 'poll') return ladder;
   // What has worked gets another chance: a cut in the handshake looks like a path that forbids it.
   const proven = { ...ladder.proven, [rung]: false };
   if (ladder.proven[rung]) return { ...ladder, proven };
-  return { ...ladder, proven, blocked: { ...ladder.blocked, [rung]: { why, until: now + forMs, tried: now } } };
+  return { ...ladder, proven, blocked: { ...ladder.blocked, [rung]: { why, until: now + MEMORY_MS, tried: now } } };
+}
+
+/** The hub is full, which is no fault of the path: streams are asked for again when it says so. */
+export function pause(ladder, { text: why, retryMs }, now) {
+  const held = { why, until: now + Math.max(retryMs, 10_000), tried: now };
+  return { ...ladder, blocked: { ws: held, sse: held } };
 }
 
 /** A healthy rung was cut off: after three short lives in a row the path does not suit it. */
@@ -50,7 +67,15 @@ export function cut(ladder, rung, lived, now) {
   if (rung === 'poll') return ladder;
   const count = lived < SHORT_LIFE_MS ? (ladder.cuts[rung] ?? 0) + 1 : 0;
   const next = { ...ladder, cuts: { ...ladder.cuts, [rung]: count % LIVES } };
-  return count < LIVES ? next : block({ ...next, proven: {} }, rung, `cut off after ${Math.round(lived / 1000)} s, ${LIVES} times`, now);
+  if (count < LIVES) return next;
+  const { blocked, ...rest } = block({ ...next, proven: {} }, rung, `cut off after ${Math.round(lived / 1000)} s, ${LIVES} times`, now);
+  return { ...rest, blocked: { ...blocked, [rung]: { ...blocked[rung], isCut: true } } };
+}
+
+/** The hub is down, which is why it was cut off. */
+export function excuse(ladder) {
+  const blocked = Object.entries(ladder.blocked).filter(([, { isCut }]) => !isCut);
+  return { ...ladder, cuts: {}, blocked: Object.fromEntries(blocked) };
 }
 
 /** A rung works: whatever was held against it is past. A new boot of the hub forgives every rung. */
@@ -76,15 +101,33 @@ export function upgradeTried(ladder, now) {
   return held ? { ...ladder, blocked: { ...ladder.blocked, ws: { ...held, tried: now } } } : ladder;
 }
 
-export function toMemory(ladder) {
-  return Object.keys(ladder.blocked).length ? { blocked: ladder.blocked, boot: ladder.boot } : null;
+/** What this tab has learned of its path, kept over reloads. Storage may throw: then it learns it again. */
+export function keep(storage, memory) {
+  try {
+    if (memory) storage?.setItem(KEY, memory);
+    else storage?.removeItem(KEY);
+  } catch {
+    // nothing that could be done about it
+  }
 }
 
+export function kept(storage) {
+  try {
+    return storage?.getItem(KEY) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+export const toMemory = ({ blocked, boot }) => (Object.keys(blocked).length ? JSON.stringify({ blocked, boot }) : null);
+
 export function fromMemory(memory, now, forced = null) {
-  const ladder = newLadder(forced);
-  if (!memory || typeof memory.blocked !== 'object') return ladder;
-  const blocked = Object.fromEntries(
-    Object.entries(memory.blocked).filter(([rung, held]) => RUNGS.includes(rung) && held?.until > now),
-  );
-  return { ...ladder, blocked, boot: memory.boot ?? null };
+  let told;
+  try {
+    told = JSON.parse(memory);
+  } catch {
+    told = null; // foreign memory is no memory
+  }
+  const blocked = Object.entries(told?.blocked ?? {}).filter(([rung, held]) => RUNGS.includes(rung) && held?.until > now);
+  return { ...newLadder(forced), blocked: Object.fromEntries(blocked), boot: told?.boot ?? null };
 }

@@ -1,37 +1,55 @@
-/** The cursor goes in the query, which every proxy passes on. */
-export function followUrl(context, channel, query = {}) {
-  const path = channel.project === null ? 'events' : `projects/${encodeURIComponent(channel.project)}/events`;
-  const url = new URL(`api/v1/${path}`, context.base);
-  const wanted = { since: channel.cursor, min_interval_ms: context.minInterval() || null, ...query };
-  for (const [name, value] of Object.entries(wanted)) {
+/** Addresses of the hub, its refusals, and whether it is there. */
+
+const LIMIT_MS = 3_000;
+
+export const headersOf = ({ token }, more) => ({ ...more, ...(token && { Authorization: `Bearer ${token}` }) });
+
+export function address({ base, watch }, path, query = {}) {
+  const url = new URL(path, base);
+  for (const [name, value] of Object.entries({ watch, ...query })) {
     if (value !== null && value !== undefined) url.searchParams.set(name, value);
   }
   return url.href;
 }
 
-/** `why.final`: asking again cannot help; `why.full`: the hub says to poll. */
-export class Refusal extends Error {
-  constructor(why) {
-    super(why.text);
-    this.why = why;
-  }
-}
-
-export async function refusal(response) {
-  const { status } = response;
-  const error = await errorOf(response);
-  const seconds = Number(response.headers.get('retry-after')) || 0;
-  return new Refusal({
-    text: error?.message ?? `answered ${status}`,
-    status,
-    final: [400, 401, 403, 404, 410].includes(status) && Boolean(error),
-    full: status === 503 && Boolean(error),
-    retryMs: seconds * 1000,
-  });
+/** The cursor goes in the query, which every proxy passes on. */
+export function followUrl(context, { project, cursor }, query) {
+  const path = project === null ? 'events' : `projects/${encodeURIComponent(project)}/events`;
+  return address(context, `api/v1/${path}`, { since: cursor, ...query });
 }
 
 /** null for an answer that the hub did not write. */
 export async function errorOf(response) {
   const body = await response.json().catch(() => null);
   return body?.error ?? null;
+}
+
+/** Is the hub down, or one way to it blocked? A failed WebSocket does not tell, so ask `/healthz`. */
+export async function probe(context, { times = 2, signal } = {}) {
+  let answer;
+  for (let time = 0; time < times; time += 1) {
+    answer = await askHealth(context, signal);
+    if (answer.verdict !== 'fine') return answer;
+  }
+  return answer;
+}
+
+async function askHealth({ base, fetch, now }, signal) {
+  const started = now();
+  try {
+    const response = await fetch(new URL('healthz', base).href, {
+      cache: 'no-store', signal: AbortSignal.any([AbortSignal.timeout(LIMIT_MS), ...(signal ? [signal] : [])]),
+    });
+    if (response.status === 401 || response.status === 403) {
+      return { verdict: 'refused', why: `the hub answered ${response.status}` };
+    }
+    const body = response.ok ? await response.json() : null;
+    if (body?.status !== 'ok') return { verdict: 'down', why: `the hub's address answered ${response.status}` };
+    return { verdict: 'fine', rtt: now() - started, boot: body.boot, version: body.version };
+  } catch (error) {
+    signal?.throwIfAborted();
+    const why = error.name === 'TimeoutError' ? `no answer within ${LIMIT_MS / 1000} s`
+      : error instanceof SyntaxError ? 'something else answers at the hub\'s address' : 'the hub cannot be reached';
+    return { verdict: 'down', why };
+  }
 }

@@ -1,15 +1,40 @@
-import { LIMIT_MS, RUNGS, height } from './ladder.js';
-import { openPoll } from './poll.js';
-import { openSse } from './sse.js';
-import { openWs } from './ws.js';
+/** The ways to the hub that are being tried or used, and the best of them, WebSocket. */
 
-const OPEN = { ws: openWs, sse: openSse, poll: openPoll };
+import { LIMIT_MS, RUNGS, height } from './ladder.js';
+import { followUrl } from './request.js';
+
+let http = null;
+/** What is only needed where no WebSocket passes. */
+export const plainHttp = () => (http ??= import('./http.js').catch((error) => { http = null; throw error; }));
+
+const OPEN = { ws: openWs, sse: (context) => later('openSse', context), poll: (context) => later('openPoll', context) };
+
+function later(open, context) {
+  let way = null;
+  let closed = false;
+  plainHttp().then((ways) => { if (!closed) way = ways[open](context); }, () => context.ended({ text: 'a part of the page could not be loaded' }));
+  return {
+    tune: () => way?.tune(),
+    resubscribe: (channel) => way?.resubscribe(channel),
+    ping() {},
+    close() {
+      closed = true;
+      way?.close();
+    },
+  };
+}
+
+export const HELD = 'held back on the way, and let through in heaps';
+const LATE_MS = 3_000;
+const PONG_MS = 3_000;
+const POLL_SILENCE_MS = 35_000;
 
 export class Sessions {
   #env;
   #hooks;
   #open = new Set();
   #planned = new Map(); // rung -> timer of its start
+  #quickest = Infinity; // ms by which this clock is ahead of the hub's, and the way there
 
   constructor(env, hooks) {
     this.#env = env;
@@ -48,12 +73,12 @@ export class Sessions {
   }
 
   #context(session) {
-    const { base, fetch, WebSocket, now } = this.#env;
-    const { channels, minInterval, healthy, ended, message, rtt } = this.#hooks;
+    const { now } = this.#env;
+    const { healthy, ended, message } = this.#hooks;
     const alive = () => this.#open.has(session);
     return {
-      base, fetch, WebSocket, now, channels, minInterval, rtt,
-      carried: () => channels().at(-1),
+      ...this.#env,
+      ...this.#hooks,
       heard: () => { session.heardAt = now(); session.pingedAt = null; },
       healthy: () => { if (alive() && session.healthyAt === null) this.#thrive(session, healthy); },
       message: (channel, content) => { if (alive()) message(session, channel, content); },
@@ -65,6 +90,31 @@ export class Sessions {
     clearTimeout(session.deadline);
     session.healthyAt = this.#env.now();
     healthy(session);
+  }
+
+  /** What tells the hub's time was sent as it was made; if it is much slower than the quickest, a proxy kept it until its buffer was full. */
+  clock(session, serverMs) {
+    const offset = this.#env.now() - serverMs;
+    this.#quickest = Math.min(this.#quickest, offset);
+    session.isHeld = session.rung === 'sse' && offset - this.#quickest > LATE_MS;
+  }
+
+  forgetClocks() {
+    this.#quickest = Infinity;
+  }
+
+  /** What is wrong with it, by the wall clock; `doubted`: ask it whether it lives. */
+  fault(session, doubted, heartbeatMs) {
+    const now = this.#env.now();
+    const silentMs = now - session.heardAt;
+    if (session.isHeld) return HELD;
+    const limit = session.rung === 'poll' ? POLL_SILENCE_MS : 2.5 * heartbeatMs;
+    if (silentMs > limit || (session.pingedAt && now - session.pingedAt > PONG_MS)) return `silent for ${Math.round(silentMs / 1000)} s`;
+    if (doubted && session.rung === 'ws' && !session.pingedAt) {
+      session.pingedAt = now;
+      session.way.ping();
+    }
+    return null;
   }
 
   tune() {
@@ -91,4 +141,88 @@ export class Sessions {
     clearTimeout(this.#planned.get(rung));
     this.#planned.delete(rung);
   }
+}
+
+/** Healthy once `hello` came *and* a ping was answered: an opened socket proves nothing. */
+function openWs(context) {
+  const first = context.channels().at(-1);
+  const { token } = context; // a browser cannot send a header with it
+  const url = followUrl(context, first, { access_token: token, min_interval_ms: context.minInterval() || null });
+  const socket = new context.WebSocket(url.replace(/^http/, 'ws'));
+  const subscribed = new Map([[first.project, first]]);
+  const asked = new Map(); // id of a subscribe -> its channel
+  let open = false;
+  let pinged = 0;
+  let serial = 0;
+  let bye = null;
+  // While the feed is on, everything is the feed's; `feedOp` is the request that last changed that.
+  let feed = first.project === null ? first : null;
+  let feedOp = 0;
+
+  function send(frame) {
+    serial += 1;
+    if (frame.project === null) feedOp = serial;
+    if (socket.readyState === 1) socket.send(JSON.stringify({ id: serial, ...frame }));
+  }
+
+  function subscribe(channel) {
+    const { project, cursor } = channel;
+    subscribed.set(project, channel);
+    if (project === null) feed = channel;
+    send({ op: 'subscribe', project, since: cursor ?? undefined, min_interval_ms: context.minInterval() });
+    asked.set(serial, channel);
+  }
+
+  function tune() {
+    if (!open) return;
+    const wanted = new Map(context.channels().map((channel) => [channel.project, channel]));
+    for (const project of [...subscribed.keys()]) {
+      if (wanted.get(project) === subscribed.get(project)) continue;
+      subscribed.delete(project);
+      send({ op: 'unsubscribe', project });
+    }
+    for (const [project, channel] of wanted) if (!subscribed.has(project)) subscribe(channel);
+  }
+
+  function ping() {
+    pinged = context.now();
+    send({ op: 'ping' });
+  }
+
+  socket.onmessage = ({ data }) => {
+    context.heard();
+    const message = JSON.parse(data);
+    const { type, id, project } = message;
+    if (type === 'hello') {
+      open = true;
+      first.resubscribed();
+      ping();
+      tune();
+    } else if (type === 'pong') {
+      context.rtt(context.now() - pinged);
+      context.healthy();
+    } else if (type === 'bye') bye = message;
+    else if (type === 'subscribed') subscribed.get(project)?.resubscribed();
+    else if (type === 'unsubscribed' && id === feedOp) feed = null;
+    else if (type === 'error' && message.error?.code === 'not_found' && asked.has(id)) context.gone(asked.get(id));
+    if (type === 'subscribed' || type === 'error') asked.delete(id);
+    context.message(feed ?? subscribed.get(project) ?? null, message);
+  };
+
+  socket.onclose = ({ code, reason }) => {
+    const status = { 4500: 401, 4501: 403 }[code];
+    const text = reason || 'refused or cut off on the way';
+    context.ended(bye ? { bye, status } : { text, status, final: code >= 4500 && code <= 4999 });
+  };
+
+  return {
+    tune,
+    ping,
+    resubscribe: subscribe,
+    close() {
+      socket.onmessage = null;
+      socket.onclose = null;
+      socket.close();
+    },
+  };
 }

@@ -1,73 +1,72 @@
+/** Everything that runs and waits, the line that starts more, and below that what was (history.js). */
+
 import * as format from '../format.js';
 import { isEnd } from '../state.js';
-import { el, keyed, set, setTime, show, text } from './dom.js';
-import { bar, facts, mark } from './parts.js';
-import { startForm } from './start.js';
+import { button, el, keyed, later, set, show, text } from './dom.js';
+import { actions, bar, facts, mark } from './parts.js';
 
-const RECENT = 12;
 const EXAMPLE = 'https://github.com/octocat/Hello-World.git';
+const KINDS = ['clone', 'ingest', 'index', 'sync', 'snapshot', 'verify', 'prune', 'restore'];
 
-export function dashboard(page) {
+export function dashboard(page, rest) {
   const { hub } = page;
-  const start = startForm(page);
+  const start = startLine(page);
   const running = section('Running');
-  const projects = section('Projects');
-  const recent = section('Recent');
-  const example = el('button', { type: 'button', class: 'example', onclick: () => start.fill(EXAMPLE) }, EXAMPLE);
-  const empty = el('section', { class: 'empty' }, el('h2', {}, 'Paste a git URL and watch it arrive'),
+  const queue = section('Waiting');
+  const example = button(EXAMPLE, () => start.fill(EXAMPLE), { class: 'example' });
+  const empty = el('section', { class: 'empty', hidden: true }, el('h2', {}, 'Paste a git URL and watch it arrive'),
     el('p', {}, 'The hub clones it on the server. You may close this page at any time: the work goes on, and so does the count.'),
     el('p', { class: 'hint' }, 'For example ', example));
   const loading = el('p', { class: 'hint loading' }, 'Asking the hub…');
-  const node = el('div', {}, el('h1', { class: 'away' }, 'All jobs'), empty, start.node, loading, running.node,
-    el('div', { class: 'columns' }, projects.node, recent.node));
-  let items = [];
-  let asked = '';
+  const below = el('div');
+  const node = el('div', {}, el('h1', { class: 'away' }, 'All jobs'), empty, start.node, loading, running.node, queue.node, below);
+  let history = null;
+  let wanted = rest;
 
-  /** Projects come with no stream: asked for again when a job of an unknown one shows up. */
-  async function refresh() {
-    const known = new Set(items.map((project) => project.id));
-    const unknown = [...hub.store.jobs.values()].filter((job) => !known.has(job.project)).map((job) => job.project);
-    const question = [...new Set(unknown)].join() || 'all';
-    if (question === asked || (question === 'all' && asked)) return;
-    asked = question;
+  // Fetched once the hub has answered: what runs is seen first.
+  async function recall() {
+    recall.asked = true;
     try {
-      items = (await hub.projects()).items;
+      const module = await later(() => import('./history.js'));
+      history = module.history(page, start, wanted);
+      below.replaceChildren(history.node);
+      page.draw();
     } catch {
-      asked = ''; // the link's chip tells of an unreachable hub; the next news asks again
+      page.whenLive(recall);
     }
-    page.draw();
   }
 
-  function update() {
-    refresh();
-    const jobs = [...hub.store.jobs.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
-    const live = jobs.filter((job) => !isEnd(job)).sort(byTurn);
-    const ended = jobs.filter(isEnd).sort((a, b) => b.ended - a.ended).slice(0, RECENT);
-    const isNew = hub.store.isFilled && !jobs.length && !items.length;
-    show(empty, isNew);
-    show(loading, !hub.store.isFilled);
-    start.update(items);
-    running.update(live, (job) => job.id, () => card(page));
-    projects.update([...items].reverse(), (project) => project.id, () => projectRow(page, jobsOf, start));
-    recent.update(ended, (job) => job.id, () => recentRow(page));
-  }
-  const jobsOf = (project) => [...hub.store.jobs.values()].filter((job) => job.project === project);
-
-  return { node, update, title: () => null, close() {} };
+  return {
+    node,
+    update() {
+      const { isFilled, jobs: known } = hub.store;
+      const jobs = [...known.values()].filter((job) => !isEnd(job));
+      show(loading, !isFilled);
+      if (isFilled && !recall.asked) recall();
+      running.update(jobs.filter((job) => job.state !== 'queued').sort(byAge), (job) => job.id, () => card(page));
+      queue.update(jobs.filter((job) => job.state === 'queued').sort(byTurn), (job) => job.id, () => card(page));
+      history?.update();
+      show(empty, isFilled && !known.size && history?.isEmpty());
+    },
+    title: () => null,
+    close() {},
+    move(to) {
+      wanted = to;
+      history?.move(to);
+    },
+  };
 }
 
-function byTurn(a, b) {
-  const turn = (job) => (job.state === 'queued' ? 1 : 0);
-  return turn(a) - turn(b) || (a.queue ?? 0) - (b.queue ?? 0) || (a.id < b.id ? -1 : 1);
-}
+const byAge = (a, b) => (a.id < b.id ? -1 : 1);
+const byTurn = (a, b) => (a.starts_at ?? 0) - (b.starts_at ?? 0) || (a.queue ?? 0) - (b.queue ?? 0) || byAge(a, b);
 
-function section(title) {
+export function section(title, ...extra) {
   const number = el('span', { class: 'number' });
   const list = el('ul', { class: `list ${title.toLowerCase()}` });
-  const node = el('section', { hidden: true }, el('h2', {}, title, ' ', number), list);
-  return { node, update(items, key, make) {
-    show(node, items.length > 0);
-    text(number, String(items.length));
+  const node = el('section', { hidden: true }, el('div', { class: 'head' }, el('h2', {}, title, ' ', number), extra), list);
+  return { node, list, update(items, key, make, total = items.length) {
+    show(node, total);
+    text(number, format.count(total));
     keyed(list, items, key, make);
   } };
 }
@@ -79,66 +78,67 @@ function card(page) {
   const sign = mark();
   const line = bar();
   const words = facts();
-  const cancel = page.cancelButton();
+  const acts = actions(page);
   const node = el('li', { class: 'card job' },
     el('div', { class: 'head' }, name, kind, sign.node, el('span', { class: 'gap' }), percent), line.node,
-    el('div', { class: 'foot' }, words.node, cancel.node));
+    el('div', { class: 'foot' }, words.node, acts.node));
   return { node, update(job) {
+    const waits = job.state === 'queued' && !job.held_at;
     set(node, 'data-state', job.state);
-    set(name, 'href', `#/j/${job.id}`);
+    set(name, 'href', `#/j/${encodeURIComponent(job.id)}`);
     text(name, job.project);
-    text(kind, job.kind);
+    text(kind, job.attempt > 1 ? `${job.kind}, attempt ${job.attempt}` : job.kind);
     sign.update(job.state);
     show(sign.node, job.state !== 'running');
-    text(percent, job.state === 'queued' ? '' : `${format.percent(job)}\u00a0%`);
-    show(line.node, job.state !== 'queued');
+    text(percent, waits ? '' : `${format.percent(job)}\u00a0%`);
+    show(line.node, !waits);
     line.update(job);
     words.update(job, page.view(job));
-    cancel.update(job);
+    acts.update(job);
   } };
 }
 
-function projectRow(page, jobsOf, start) {
-  const name = el('a', { class: 'name' });
-  const origin = el('span', { class: 'origin' });
-  const sign = mark();
-  const usual = el('span', { class: 'usual' });
-  let project;
-  const again = el('button', { type: 'button', class: 'quiet', onclick: () => start.fill(project.name) }, 'Start…');
-  const node = el('li', { class: 'row' }, el('div', { class: 'what' }, name, origin), usual, sign.node, again);
-  return { node, update(item) {
-    project = item;
-    const jobs = jobsOf(item.id).sort((a, b) => (a.id < b.id ? 1 : -1));
-    const last = jobs[0] ?? item.job;
-    text(name, item.name);
-    set(name, 'href', last ? `#/j/${last.id}` : null);
-    text(origin, (item.url ?? item.path ?? '').replace(/^https?:\/\//, ''));
-    show(sign.node, Boolean(last));
-    if (last) sign.update(last.state, last.state === 'running' ? `${last.kind} ${format.percent(last)}\u00a0%` : undefined);
-    text(usual, usually(jobs));
-    set(again, 'aria-label', `Start a job on ${item.name}`);
-  } };
-}
-
-function usually(jobs) {
-  const times = jobs.filter((job) => job.state === 'succeeded').map((job) => job.ended - job.started).sort((a, b) => a - b);
-  return times.length < 2 ? '' : `usually ${format.duration(times[times.length >> 1])}`;
-}
-
-function recentRow(page) {
-  const sign = mark(true);
-  const name = el('span', { class: 'name' });
-  const cause = el('span', { class: 'origin' });
-  const took = el('span', { class: 'usual' });
-  const when = el('time', {});
-  const link = el('a', { class: 'row' }, sign.node, el('div', { class: 'what' }, name, cause), took, when);
-  const node = el('li', {}, link);
-  return { node, update(job) {
-    set(link, 'href', `#/j/${job.id}`);
-    sign.update(job.state);
-    text(name, job.project);
-    text(cause, job.error?.message ?? job.kind);
-    text(took, job.started && job.state === 'succeeded' ? format.duration(job.ended - job.started) : '');
-    setTime(when, job.ended, format.relative(job.ended, page.hubNow()), format.moment(job.ended));
-  } };
+/** One line; what is typed is read, and what may be chosen besides is made, by start.js, fetched when it is first touched. */
+function startLine(page) {
+  const source = el('input', { id: 'source', name: 'source', list: 'projects', autocomplete: 'off', autocapitalize: 'off',
+    spellcheck: 'false', placeholder: 'https://example.org/team/project.git', 'aria-describedby': 'source-says', enterkeyhint: 'go' });
+  const kind = el('select', { name: 'kind', 'aria-label': 'Kind of job' }, KINDS.map((name) => el('option', {}, name)));
+  const submit = el('button', { class: 'primary' }, 'Start');
+  const says = el('p', { id: 'source-says', class: 'says', role: 'alert' });
+  const list = el('datalist', { id: 'projects' });
+  const options = el('details', { class: 'options' }, el('summary', {}, 'Options'));
+  const form = el('form', { class: 'start card', novalidate: true }, el('label', { for: 'source' }, 'Start a job'),
+    el('div', { class: 'line' }, source, kind, submit), says, options, list);
+  const parts = { projects: [], form, source, kind, submit, says, options };
+  const starter = async () => {
+    try {
+      return await (starter.made ??= later(() => import('./start.js')).then((module) => module.starter(page, parts)));
+    } catch (error) {
+      starter.made = null;
+      throw error;
+    }
+  };
+  const prepare = () => starter().catch(() => {}); // asked for again, and then told, on submit
+  for (const sign of ['focusin', 'pointerenter']) form.addEventListener(sign, prepare, { once: true });
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    try {
+      (await starter()).start();
+    } catch {
+      text(says, 'The hub cannot be reached.');
+    }
+  });
+  return {
+    node: form,
+    fill(value, of = kind.value) {
+      source.value = value;
+      kind.value = of;
+      kind.dispatchEvent(new Event('change'));
+      source.focus();
+    },
+    update(items) {
+      parts.projects = items;
+      list.replaceChildren(...items.map((project) => el('option', { value: project.name }, project.url ?? project.path ?? project.id)));
+    },
+  };
 }

@@ -1,15 +1,15 @@
 const SVG = 'http://www.w3.org/2000/svg';
 
 /** An element. `props`: attributes, `on...` listeners; false, null and undefined are left out. */
-export function el(tag, props = {}, ...children) {
+export function el(tag, props, ...children) {
   return fill(document.createElement(tag), props, children);
 }
 
-export function svg(tag, props = {}, ...children) {
+export function svg(tag, props, ...children) {
   return fill(document.createElementNS(SVG, tag), props, children);
 }
 
-function fill(node, props, children) {
+function fill(node, props = {}, children) {
   for (const [name, value] of Object.entries(props)) {
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     else set(node, name, value);
@@ -17,6 +17,8 @@ function fill(node, props, children) {
   node.append(...children.flat().filter((child) => child || child === 0));
   return node;
 }
+
+export const button = (label, onclick, props) => el('button', { type: 'button', class: 'quiet', onclick, ...props }, label);
 
 /** Only what changes is touched: a screen reader repeats what is set again. */
 export function set(node, name, value) {
@@ -29,11 +31,22 @@ export function text(node, value) {
 }
 
 export function show(node, visible) {
-  if (node.hidden === visible) node.hidden = !visible;
+  if (node.hidden === Boolean(visible)) node.hidden = !visible;
 }
 
-/** Make the children of `parent` those of `items`; a part {node, update(item)} lives as long as its key. */
+/** Words in a node that is not there without any. */
+export function say(node, words) {
+  text(node, words ?? '');
+  show(node, words);
+}
+
+/**
+ * Make the children of `parent` those of `items`; a part {node, update(item)} lives as long as its key, and what has the
+ * focus keeps it.
+ */
 export function keyed(parent, items, key, make) {
+  const focused = document.activeElement;
+  const held = parent.contains(focused);
   parent.parts ??= new Map();
   const wanted = new Set(items.map(key));
   for (const [id, part] of parent.parts) {
@@ -50,6 +63,8 @@ export function keyed(parent, items, key, make) {
     if (part.node === before) before = before.nextSibling;
     else parent.insertBefore(part.node, before);
   }
+  // Moved nodes lose the focus; where its row is gone, the page's main part gets it.
+  if (held && document.activeElement !== focused) (focused.isConnected ? focused : document.getElementById('main')).focus({ preventScroll: true });
 }
 
 /** Plain http on a LAN has no `navigator.clipboard`. */
@@ -69,15 +84,33 @@ export async function copy(content) {
 }
 
 export function copyButton(label, content) {
-  const button = el('button', { type: 'button', class: 'quiet', onclick: async () => {
-    button.textContent = await copy(await content()) ? 'Copied' : 'Could not copy';
-    setTimeout(() => { button.textContent = label; }, 2000);
-  } }, label);
-  return button;
+  const node = button(label, async () => {
+    text(node, await copy(await content()) ? 'Copied' : 'Could not copy');
+    setTimeout(text, 2000, node, label);
+  });
+  return node;
 }
 
 export function setTime(node, ms, words, exact) {
   set(node, 'datetime', new Date(ms).toISOString());
   set(node, 'title', exact);
   text(node, words);
+}
+
+const sheets = new Map();
+
+/** A style sheet that only parts loaded later need, once it is there. */
+export function sheet(name) {
+  if (!sheets.has(name)) {
+    sheets.set(name, new Promise((resolve) => {
+      document.head.append(el('link', { rel: 'stylesheet', href: `static/${name}`, onload: resolve, onerror: resolve }));
+    }));
+  }
+  return sheets.get(name);
+}
+
+/** A module and its looks; the promise is that of `import()`. */
+export async function later(load) {
+  const [module] = await Promise.all([load(), sheet('later.css')]);
+  return module;
 }

@@ -1,60 +1,83 @@
+/** What a submit of the start line does, the options of each kind, and credentials. */
+
 import { el, set, show, text } from './dom.js';
 import { newKey, readSource } from './source.js';
 
-const KINDS = {
-  clone: [
-    ['branch', 'Branch', 'text', 'the default one'],
-    ['depth', 'Depth', 'number', 'all history'],
-    ['bare', 'Bare, no files checked out', 'checkbox'],
-    ['submodules', 'With submodules', 'checkbox'],
-  ],
+const BRANCH = ['branch', 'Branch', 'text', 'the default one'];
+const DEPTH = ['depth', 'Depth', 'number', 'all history'];
+const DRY = ['dry_run', 'Only say what would be done', 'checkbox'];
+const OF_GIT = new Set(['clone', 'ingest']);
+
+const OPTIONS = {
+  clone: [BRANCH, DEPTH, ['bare', 'Bare, no files checked out', 'checkbox'], ['submodules', 'With submodules', 'checkbox']],
+  ingest: [BRANCH, ['depth', 'Depth', 'number', 'the newest commit'], ['anew', 'Anew, not only what changed', 'checkbox']],
+  index: [['force', 'Anew, not only what changed', 'checkbox']],
+  snapshot: [['exclude', 'Leave out', 'text', '*.log, node_modules'], ['full', 'Read every file again', 'checkbox'], DRY],
+  prune: [['keep_last', 'Keep the last', 'number', ''], ['keep_daily', 'Daily', 'number', ''], ['keep_weekly', 'Weekly', 'number', ''],
+    ['keep_monthly', 'Monthly', 'number', ''], DRY],
+  restore: [['snapshot', 'Snapshot', 'text', 'its id'], ['to', 'To the folder', 'text', '/srv/restored'], ['path', 'Only below', 'text', 'all of it'],
+    ['overwrite', 'Overwrite files that are there', 'checkbox']],
 };
 
-export function startForm(page) {
-  const source = el('input', { id: 'source', name: 'source', list: 'projects', autocomplete: 'off', autocapitalize: 'off',
-    spellcheck: 'false', placeholder: 'https://example.org/team/project.git', 'aria-describedby': 'source-says', enterkeyhint: 'go' });
-  const kind = el('select', { name: 'kind', 'aria-label': 'Kind of job' },
-    Object.keys(KINDS).map((name) => el('option', { value: name }, name)));
-  const submit = el('button', { class: 'primary' }, 'Start');
-  const says = el('p', { id: 'source-says', class: 'says', role: 'alert' });
-  const list = el('datalist', { id: 'projects' });
-  const options = el('div', { class: 'fields' });
+const ABOUT = {
+  clone: 'Brings a repository here, or up to date.',
+  ingest: 'Clones and indexes in one go, and the next time only what has changed.',
+  index: 'Makes what was cloned, or a folder, searchable.',
+  sync: 'Brings the list of commits up to date, and links them to sessions of work.',
+  snapshot: 'Keeps the files as they are now; only what changed is stored again.',
+  verify: 'Reads everything that is stored, to find damage before it is needed.',
+  prune: 'Removes old snapshots and what only they need.',
+  restore: 'Writes a snapshot’s files into a folder of the server.',
+};
+
+/** `parts`: the line's {form, source, kind, submit, says, options, projects}. */
+export function starter(page, parts) {
+  const { form, source, kind, submit, says, options } = parts;
+  const about = el('p', { class: 'hint' });
+  const fields = el('div', { class: 'fields' });
+  const tries = field(['attempts', 'Try, in all', 'number', 'once', { max: 20 }]);
   const secrets = credentials();
-  const disclosure = el('details', { class: 'options' }, el('summary', {}, 'Options'), options,
-    el('details', {}, el('summary', {}, 'Credentials for a private repository'), secrets.node));
-  const form = el('form', { class: 'start card', novalidate: true },
-    el('label', { for: 'source' }, 'Clone a repository'),
-    el('div', { class: 'line' }, source, kind, submit), says, disclosure, list);
-  let projects = [];
+  const access = el('details', {}, el('summary', {}, 'Credentials for a private repository'), secrets.node);
+  options.append(about, fields, access);
   // Pressed again when no answer came, it must start nothing twice.
   let pending = { key: null, wish: null };
+  // Taken out of a pasted URL, and nowhere in the page any more.
+  let held = { source: null, secrets: {} };
 
   function complain(words) {
     text(says, words);
     set(source, 'aria-invalid', words ? 'true' : null);
+    if (words) source.focus();
   }
 
-  async function start(event) {
-    event.preventDefault();
-    const found = readSource(source.value, projects);
+  async function start() {
+    if (submit.disabled) return;
+    const found = readSource(source.value, parts.projects);
     if (found.error) {
       complain(found.error);
-      source.focus();
       return;
     }
     complain('');
-    const params = { ...values(options), ...found.secrets, ...secrets.values() };
-    const wish = JSON.stringify([found, kind.value, params]);
+    if (Object.keys(found.secrets ?? {}).length) {
+      source.value = found.fields.url;
+      held = { source: source.value, secrets: found.secrets };
+    }
+    const { attempts, ...given } = values(options);
+    const params = { ...wished(given), ...(held.source === source.value && held.secrets) };
+    const body = { kind: kind.value, params, ...(attempts > 1 && { retry: { attempts } }) };
+    const wish = JSON.stringify([found, body]);
     if (wish !== pending.wish) pending = { key: newKey(), wish };
     submit.disabled = true;
     text(submit, 'Starting…');
     try {
       const project = found.project ?? (await page.hub.createProject(found.fields)).id;
-      const job = await page.hub.start(project, kind.value, params, { key: pending.key });
+      const path = `projects/${encodeURIComponent(project)}/jobs`;
+      const job = await page.hub.request('POST', path, { body, headers: { 'Idempotency-Key': pending.key } });
+      page.hub.store.put(job);
       forget();
       page.go(job.id);
     } catch (error) {
-      if (error.code === 'already_running') {
+      if (error.code === 'already_running' && error.detail?.job) {
         forget();
         page.go(error.detail.job);
       } else complain(error.message);
@@ -66,32 +89,33 @@ export function startForm(page) {
 
   function forget() {
     pending = { key: null, wish: null };
+    held = { source: null, secrets: {} };
     form.reset();
     secrets.choose();
-    disclosure.open = false;
+    options.open = false;
+    choose();
   }
 
-  function chooseKind() {
-    options.replaceChildren(...KINDS[kind.value].map(field));
+  function choose() {
+    text(about, ABOUT[kind.value]);
+    fields.replaceChildren(...(OPTIONS[kind.value] ?? []).map(field), tries);
+    show(access, OF_GIT.has(kind.value));
+    if (access.hidden) secrets.choose();
+    // These cannot run without.
+    if (kind.value === 'restore') options.open = true;
   }
 
-  form.addEventListener('submit', start);
   source.addEventListener('input', () => complain(''));
-  kind.addEventListener('change', chooseKind);
-  show(kind, Object.keys(KINDS).length > 1);
-  chooseKind();
-  return {
-    node: form,
-    fill(value) {
-      source.value = value;
-      source.focus();
-    },
-    update(items) {
-      if (items === projects) return;
-      projects = items;
-      list.replaceChildren(...items.map((project) => el('option', { value: project.name }, project.url ?? project.path)));
-    },
-  };
+  kind.addEventListener('change', choose);
+  choose();
+  return { start };
+}
+
+/** What is typed, as the API has it. */
+function wished({ anew, exclude, ...given }) {
+  if (anew) given.incremental = false;
+  if (exclude) given.exclude = exclude.split(',').map((pattern) => pattern.trim()).filter(Boolean);
+  return given;
 }
 
 function field([name, label, type, hint, more = {}]) {

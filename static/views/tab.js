@@ -1,7 +1,10 @@
+/** What a tab tells that nobody looks at: its title, its icon, and what is spoken. Fetched after the first paint. */
+
 import { percent } from '../format.js';
 import { isEnd } from '../state.js';
-import { set, text } from './dom.js';
+import { set } from './dom.js';
 import { stateWord } from './parts.js';
+import { voice } from './voice.js';
 
 const NAME = 'Progress Hub';
 
@@ -25,61 +28,15 @@ export function ringOf(job) {
     ring(job ? '#8886' : colour, '')}${part ? ring(colour, `stroke-dasharray='${(round * part) / 100} 99' transform='rotate(-90 16 16)'`) : ''}</svg>`)}`;
 }
 
-const EVERY_MS = 10_000;
-const MARKS = [25, 50, 75];
-
-/**
- * What is worth saying of a change; null when nothing is. A job not seen before is news only when it began after the page
- * opened, at `openedAt` of the hub's clock: one that fails at once may be over before it is first heard of.
- */
-export function announcement(seen, after, openedAt = Infinity) {
-  const before = seen ?? (after.created >= openedAt && isEnd(after) ? { ...after, state: 'queued' } : null);
-  if (!before || before === after) return null;
-  const name = `${after.kind} ${after.project}`;
-  if (before.state !== after.state) {
-    const isAlert = after.state === 'failed';
-    return { words: `${name}: ${stateWord(after.state)}${isAlert && after.error ? `. ${after.error.message}` : ''}`, isAlert };
-  }
-  if (before.stage !== after.stage) return { words: `${name}: ${after.stages[after.step - 1].title}`, isAlert: false };
-  const passed = MARKS.find((point) => before.percent < point && after.percent >= point);
-  return passed ? { words: `${name}: ${passed} percent`, isAlert: false } : null;
-}
-
-/** Speaks every ten seconds at most; ends are not kept waiting. */
-export function speaker(polite, alert) {
-  let spokenAt = 0;
-  let waiting = null;
-  function speak(words, now) {
-    spokenAt = now;
-    waiting = null;
-    text(polite, words);
-  }
-  return {
-    say({ words, isAlert }, isOver, now) {
-      if (isAlert) text(alert, words);
-      else if (isOver || now - spokenAt >= EVERY_MS) speak(words, now);
-      else waiting = words;
-    },
-    tick(now) {
-      if (waiting && now - spokenAt >= EVERY_MS) speak(waiting, now);
-    },
-  };
-}
-
-export function tab(store, link, hubNow) {
-  const openedAt = hubNow();
-  const said = new Map();
-  const voice = speaker(document.getElementById('polite'), document.getElementById('alert'));
-  return { update(job, now) {
+/** -> a function to be called at each drawing, with the job that is shown, or a title. */
+export function tab(store, openedAt) {
+  const link = document.querySelector('link[rel=icon]');
+  const speak = voice(store, openedAt);
+  return (job, now) => {
     const running = [...store.jobs.values()].filter((candidate) => !isEnd(candidate));
-    const title = titleOf(job, running);
+    const title = typeof job === 'string' ? `${job} - ${NAME}` : titleOf(job, running);
     if (document.title !== title) document.title = title;
-    set(link, 'href', ringOf(job ?? (running.length === 1 ? running[0] : null)));
-    for (const [id, newest] of store.jobs) {
-      const news = announcement(said.get(id), newest, openedAt);
-      if (news) voice.say(news, isEnd(newest), now);
-      said.set(id, newest);
-    }
-    voice.tick(now);
-  } };
+    set(link, 'href', ringOf(job?.state ? job : running.length === 1 ? running[0] : null));
+    speak(now);
+  };
 }

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.browser.proxy import Proxy
 from tests.conftest import missing
@@ -17,6 +17,9 @@ CHROMIUM = Path("/usr/bin/chromium")
 HAS_CHROMIUM = CHROMIUM.exists()
 SHOTS = Path(__file__).parent / "shots"
 START_S = 20.0
+EXPECT_MS = 20_000
+"""A machine that does much else shows a page late; what is never shown fails all the same."""
+expect.set_options(timeout=EXPECT_MS)
 
 
 @pytest.fixture

@@ -61,3 +61,8 @@ test('moments are relative under a day and dates after', () => {
     ['just now', 'just now', '1 minute ago', '10 minutes ago', '1 hour ago', '2 hours ago']);
   assert.match(of(90_000), /2026/);
 });
+
+test('names of counters become words', () => {
+  assert.deepEqual(['received_bytes', 'commitsFound', 'left_out', 'bytes', 'longest_wait_s'].map(format.label),
+    ['Received', 'Commits found', 'Left out', 'Size', 'Longest wait']);
+});

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { backoffMs, isFresh } from '../../static/link/backoff.js';
 import * as ladders from '../../static/link/ladder.js';
 
 const MINUTE = 60_000;
-const rungs = (ladder, now = 0, hidden = false) => ladders.plan(ladder, now, hidden).map(({ rung, after }) => [rung, after]);
+const rungs = (ladder, now = 0, hidden = false) => ladders.plan(ladder, now, !hidden).map(({ rung, after }) => [rung, after]);
 
 test('WebSocket begins at once, the stream beside it at 2 s, polling 3 s after that', () => {
   assert.deepEqual(rungs(ladders.newLadder()), [['ws', 0], ['sse', 2000], ['poll', 5000]]);
@@ -49,6 +48,14 @@ test('a WebSocket that is cut off three times in a row soon after it worked does
   assert.equal(ladders.isBlocked(ladders.cut(ladder, 'ws', 5000, 0), 'ws', 1), false, 'a long life wipes the slate');
 });
 
+test('cuts by a hub that turns out to be down are not held against the path', () => {
+  let ladder = ladders.block(ladders.newLadder(), 'sse', 'held back', 0);
+  for (let time = 0; time < 3; time += 1) ladder = ladders.cut(ladder, 'ws', 5000, 0);
+  assert.equal(ladders.isBlocked(ladder, 'ws', 1), true);
+  ladder = ladders.excuse(ladder);
+  assert.deepEqual([ladders.isBlocked(ladder, 'ws', 1), ladders.isBlocked(ladder, 'sse', 1)], [false, true]);
+});
+
 test('a new boot of the hub forgives everything, the same boot nothing', () => {
   let ladder = ladders.thrive(ladders.block(ladders.newLadder(), 'ws', 'x', 0), 'sse', 'boot-1');
   assert.equal(ladders.isBlocked(ladders.thrive(ladder, null, 'boot-1'), 'ws', 1), true);
@@ -70,22 +77,25 @@ test('on a lower rung WebSocket is tried again every five minutes, or at once wh
 
 test('memory outlives the page but not its time, and foreign memory is no memory', () => {
   const ladder = ladders.block(ladders.newLadder(), 'ws', 'x', 0);
-  const memory = JSON.parse(JSON.stringify(ladders.toMemory(ladder)));
+  const memory = ladders.toMemory(ladder);
   assert.equal(ladders.isBlocked(ladders.fromMemory(memory, MINUTE), 'ws', MINUTE), true);
   assert.deepEqual(ladders.fromMemory(memory, 31 * MINUTE).blocked, {});
   assert.equal(ladders.toMemory(ladders.newLadder()), null);
-  for (const foreign of [null, 5, {}, { blocked: { telnet: { until: 1e15 } } }]) {
+  for (const foreign of [null, 'null', '{}', '{"blocked":3}', '{"blocked":{"ws":null}}', '{"blocked":{"pigeon":{"until":9e15}}}', '{', '7']) {
     assert.deepEqual(ladders.fromMemory(foreign, 0).blocked, {});
   }
+  const denied = { getItem() { throw new Error('denied'); }, setItem() { throw new Error('denied'); } };
+  ladders.keep(denied, memory);
+  assert.equal(ladders.kept(denied), null);
 });
 
 test('the wait grows to 20 s and no further, and is spread over all of it', () => {
-  assert.deepEqual([0, 1, 2, 5, 6, 60].map((attempt) => backoffMs(attempt, () => 1)), [500, 1000, 2000, 16_000, 20_000, 20_000]);
-  assert.equal(backoffMs(6, () => 0), 0);
-  assert.equal(backoffMs(6, () => 0.5), 10_000);
+  assert.deepEqual([0, 1, 2, 5, 6, 60].map((attempt) => ladders.backoffMs(attempt, () => 1)), [500, 1000, 2000, 16_000, 20_000, 20_000]);
+  assert.equal(ladders.backoffMs(6, () => 0), 0);
+  assert.equal(ladders.backoffMs(6, () => 0.5), 10_000);
 });
 
 test('ten healthy seconds are a fresh start', () => {
-  assert.equal(isFresh(9_999), false);
-  assert.equal(isFresh(10_000), true);
+  assert.equal(ladders.isFresh(9_999), false);
+  assert.equal(ladders.isFresh(10_000), true);
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 
+import '../../static/link/http.js'; // at hand, as in a page that has been live
+import '../../static/link/slots.js';
 import { createHub } from '../../static/hub-client.js';
 
 const HELLO = { type: 'hello', epoch: '0a1b2c3d', boot: 'boot-1', version: '1', server_ms: 0, heartbeat_s: 10 };
@@ -44,6 +46,12 @@ class FakeHub {
       const kind = url.pathname === '/healthz' ? 'health' : headers.Accept === 'text/event-stream' ? 'sse' : 'poll';
       hub.asked.push(kind);
       if (hub.path.health === 'down') throw new TypeError('failed to fetch');
+      if (hub.path.rights === 'none' && kind !== 'health') {
+        return Response.json({ error: { code: 'unauthorised', message: 'Sign in.' } }, { status: 401 });
+      }
+      if (hub.path.room === 'none' && kind === 'sse') {
+        return Response.json({ error: { code: 'too_many_watchers', message: 'Full.' } }, { status: 503, headers: { 'retry-after': '20' } });
+      }
       if (kind === 'health') return Response.json({ status: 'ok', boot: hub.boot, version: '1' });
       if (kind === 'sse') return hub.#stream(signal);
       if (url.searchParams.get('wait') !== '0') return new Promise((_, reject) => { signal.onabort = () => reject(signal.reason); });
@@ -53,17 +61,20 @@ class FakeHub {
 
   #answer(socket) {
     if (this.path.health === 'down' || this.path.ws === 'refused') socket.close();
-    if (this.path.ws !== 'live' || this.path.health === 'down') return;
+    if (this.path.rights === 'none') socket.close(4500);
+    if (this.path.ws !== 'live' || this.path.rights === 'none' || this.path.health === 'down') return;
     socket.readyState = 1;
     socket.tell({ ...HELLO, boot: this.boot });
     socket.tell(EMPTY);
   }
 
   #stream(signal) {
+    const hub = this;
     const text = this.path.sse === 'live' ? `data: ${JSON.stringify({ ...HELLO, boot: this.boot })}\n\n` : '';
     const body = new ReadableStream({
       start(controller) {
         if (text) controller.enqueue(new TextEncoder().encode(text));
+        hub.stream = (message) => controller.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(message)}\n\n`));
         signal.addEventListener('abort', () => controller.error(signal.reason));
       },
     });
@@ -223,4 +234,114 @@ test('without WebSocket in the surroundings it streams', async () => {
   connect({ WebSocket: class { constructor() { throw new Error('none here'); } }, storage: null });
   await pass(300);
   assert.equal(now(), 'live sse');
+});
+
+for (const ws of ['live', 'refused']) {
+  test(`without a right it stands still, says so, and comes back when asked to (WebSocket ${ws})`, async () => {
+    Object.assign(fake.path, { ws, rights: 'none' });
+    connect();
+    await pass(2000);
+    const tries = fake.asked.length;
+    assert.equal(hub.connection.status.state, 'unauthorised');
+    await pass(120_000);
+    assert.equal(fake.asked.length, tries);
+    assert.equal(storage.items['hub.link'], undefined);
+    Object.assign(fake.path, { ws: 'live', rights: 'all' });
+    hub.connection.testAgain();
+    await pass(200);
+    assert.equal(now(), 'live ws');
+  });
+}
+
+test('a right that ends ends the link', async () => {
+  connect();
+  await pass(200);
+  fake.sockets[0].tell({ type: 'bye', reason: 'unauthorised', retry: false, reconnect_ms: 0 });
+  fake.sockets[0].close(4500);
+  await pass(60_000);
+  assert.deepEqual([hub.connection.status.state, fake.sockets.length], ['unauthorised', 1]);
+});
+
+test('a hub that is full is polled until it has room, and nothing is held against the path', async () => {
+  Object.assign(fake.path, { ws: 'refused', room: 'none' });
+  connect();
+  await pass(1000);
+  assert.equal(now(), 'live poll');
+  Object.assign(fake.path, { ws: 'live', room: 'enough' });
+  await pass(25_000);
+  assert.equal(now(), 'live ws');
+});
+
+test('a stream that a proxy passes on in heaps gives way to polling', async () => {
+  fake.path.ws = 'refused';
+  connect();
+  await pass(500);
+  fake.stream({ type: 'heartbeat', server_ms: Date.now(), cursors: {} });
+  await pass(9000);
+  assert.equal(now(), 'live sse');
+  fake.stream({ type: 'heartbeat', server_ms: Date.now() - 4000, cursors: {} });
+  await pass(3000);
+  assert.equal(now(), 'live poll');
+  assert.match(hub.connection.status.blocked.sse.why, /heaps/);
+});
+
+test('the hub says when to come back, and being seen again does not make it sooner', async () => {
+  connect();
+  await pass(200);
+  fake.sockets[0].tell({ type: 'bye', reason: 'restarting', retry: true, reconnect_ms: 5000 });
+  fake.sockets[0].close(4000);
+  await pass(200);
+  hub.connection.wake();
+  await pass(4000);
+  assert.equal(fake.sockets.length, 1);
+  await pass(1000);
+  assert.equal(now(), 'live ws');
+});
+
+test('a clock that jumps, either way, has the socket asked whether it lives', async () => {
+  let ahead = 0;
+  connect({ now: () => Date.now() + ahead });
+  await pass(200);
+  const pings = () => fake.sockets[0].sent.filter(({ op }) => op === 'ping').length;
+  for (const jump of [20_000, -3_600_000]) {
+    const before = pings();
+    ahead += jump;
+    await pass(2000);
+    assert.equal(pings(), before + 1);
+  }
+  assert.deepEqual([now(), fake.sockets.length], ['live ws', 1]);
+});
+
+test('of the tabs that have a link of their own two may stream; a third asks each two seconds, until a place is free', async () => {
+  fake.path.ws = 'refused';
+  const leases = new Storage();
+  globalThis.document = {};
+  globalThis.localStorage = leases;
+  const others = [];
+  try {
+    for (let tab = 0; tab < 3; tab += 1) {
+      others.push(createHub({ base: 'http://hub.example/', fetch: fake.fetch, WebSocket: fake.WebSocket, storage: null, now: () => Date.now(), random: () => 1 }));
+      others.at(-1).connect();
+      await pass(3000);
+    }
+    const rungs = () => others.map(({ connection }) => connection.status.rung);
+    assert.deepEqual(rungs(), ['sse', 'sse', 'poll']);
+    const asked = fake.asked.length;
+    await pass(10_000);
+    assert.ok(fake.asked.length - asked <= 6, `${fake.asked.length - asked}`);
+    others[0].connection.hide(true);
+    await pass(3000);
+    assert.deepEqual(rungs(), ['poll', 'sse', 'sse']);
+  } finally {
+    for (const other of others) other.close();
+    delete globalThis.document;
+    delete globalThis.localStorage;
+    connect();
+  }
+});
+
+test('an address or a transport that there is not is refused with a reason', () => {
+  connect();
+  assert.throws(() => createHub(), /needs the address/);
+  assert.throws(() => createHub({ base: 'http://hub.example/', transport: 'pigeon' }), /pigeon/);
 });

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Channel } from '../../static/link/channel.js';
-import { advance, cursorOf, isBehind, parseCursor } from '../../static/link/position.js';
+import { Channel, advance, cursorOf, isBehind, parseCursor } from '../../static/link/channel.js';
 
 const at = (seq) => ({ epoch: '0a1b2c3d', seq });
 const event = (seq) => ({ type: 'log', project: 'p', job: 'j', seq });

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { chipWords, isLive } from '../../static/views/chip.js';
-import { announcement, ringOf, speaker, titleOf } from '../../static/views/tab.js';
+import { summary } from '../../static/views/away.js';
+import { ringOf, titleOf } from '../../static/views/tab.js';
+import { announcement, speaker } from '../../static/views/voice.js';
 
 const job = (more = {}) => ({ kind: 'clone', project: 'demo', state: 'running', percent: 43.9, stage: 'a', step: 1, stages: [{ title: 'Connecting' }], ...more });
 
@@ -23,6 +25,7 @@ test('stages, quarters and ends are worth saying, ticks are not', () => {
   assert.equal(words({ stage: null, step: 0 }, {}), 'clone demo: Connecting');
   assert.equal(words({}, { state: 'succeeded' }), 'clone demo: Done');
   assert.equal(words(null, {}), null);
+  assert.equal(words({ stage: null }, { stage: 'unplanned', step: 0, percent: 43.9 }), null);
   const failed = job({ state: 'failed', created: 500, error: { message: 'No host.' } });
   assert.equal(announcement(undefined, failed, 400).words, 'clone demo: Failed. No host.');
   assert.equal(announcement(undefined, failed, 600), null);
@@ -56,5 +59,20 @@ test('the chip names the way, the wait and the trouble; a blink is nobody\'s bus
   assert.equal(words({ state: 'restarting' }), 'Hub restarting');
   assert.equal(words({ state: 'offline' }), 'Offline');
   assert.match(words({ state: 'unreachable', downSince: 0 }), /^Hub unreachable since \d\d:\d\d$/);
+  assert.equal(words({ state: 'unauthorised', rung: null }), 'Not signed in');
+  assert.equal(words({ state: 'reconnecting', rung: null, since: 59_900 }), 'Reconnecting');
   assert.equal(isLive({ state: 'reconnecting', since: 0 }, 60_000), false);
+});
+
+test('who was away reads what ended, began and moved, failures first, and nothing of what stood still', () => {
+  const jobs = (...each) => new Map(each.map((state) => [state.id, { project: 'demo', kind: 'clone', step: 1, ...state }]));
+  const still = { id: 'still', project: 'demo', kind: 'clone', state: 'running', percent: 1, step: 1 };
+  const before = jobs({ id: 'a', state: 'running', percent: 10 }, { id: 'b', state: 'running', percent: 20 }, { id: 'c', state: 'running', percent: 30 });
+  before.set('still', still);
+  const after = jobs({ id: 'a', state: 'succeeded', percent: 100 }, { id: 'b', state: 'failed', percent: 20, error: { message: 'No host.' } },
+    { id: 'c', state: 'running', percent: 30.5, step: 3 }, { id: 'd', state: 'queued', percent: 0 });
+  after.set('still', still);
+  assert.deepEqual(summary(before, after).map(({ job, words }) => `${job.id} ${words}`),
+    ['b failed: No host.', 'a is done', 'd was asked for and waits', 'c went from 30 to 30\u00a0%, 2 stages further']);
+  assert.deepEqual(summary(before, new Map(before)), []);
 });
