@@ -5,6 +5,7 @@ table all derive from `Settings`. Read once, by the command line; the rest of th
 """
 
 import dataclasses
+import difflib
 import ipaddress
 import math
 import os
@@ -20,11 +21,16 @@ MIB = 1024 * KIB
 
 ABOVE_ZERO = frozenset(
     {
-        "connect_timeout_s", "heartbeat_s", "high_water_bytes", "mailbox_events", "max_body_bytes", "max_frame_bytes",
-        "max_running_jobs", "outside_silence_s", "ring_size", "send_buffer_bytes", "silence_timeout_s", "too_slow_s",
+        "connect_timeout_s", "heartbeat_s", "high_water_bytes", "mailbox_events", "max_bodies_bytes", "max_body_bytes",
+        "max_connections", "max_frame_bytes", "max_projects", "max_running_jobs", "outside_silence_s", "request_body_s",
+        "request_head_s", "ring_size", "send_buffer_bytes", "silence_timeout_s", "too_slow_s",
     }
 )  # fmt: skip
 BOOLEANS = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
+
+
+OTHER_VARIABLES = frozenset({"HUB_CONFIG", "HUB_TOKEN", "HUB_TOKEN_FILE", "HUB_URL"})
+"""They mean something to commands, and are no settings."""
 
 
 class SettingsError(ValueError):
@@ -43,14 +49,29 @@ def default_data_dir() -> Path:
     return base / "progress-hub"
 
 
+def default_config() -> Path | None:
+    """`$XDG_CONFIG_HOME/progress-hub/config.toml`, if there is one."""
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    if not base.is_absolute():
+        base = Path.home() / ".config"
+    found = base / "progress-hub" / "config.toml"
+    return found if found.is_file() else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    host: str = setting("127.0.0.1", "Address to listen on")
+    host: str = setting("127.0.0.1", "Addresses to listen on, with commas between; unix:/path is a socket")
     port: int = setting(8470, "Port to listen on; 0 takes a free one")
     data_dir: str = setting("", "Folder of the journal and of what jobs make; empty: the XDG data folder")
     allowed_hosts: tuple[str, ...] = setting((), "Host names besides loopback under which the hub may be asked")
     cors_origins: tuple[str, ...] = setting((), "Origins whose pages may use the API, such as https://tools.example")
+    sign_in: str = setting("auto", "Who must sign in: auto (all, once there is a token or a way in), always, never")
+    trusted_proxies: tuple[str, ...] = setting((), "Proxies (CIDR, or unix) that are believed who asks, and how")
+    tls_cert: str = setting("", "File with the certificate chain (PEM): the hub speaks https itself")
+    tls_key: str = setting("", "File with the certificate's private key (PEM); empty: it is in tls_cert")
     log_level: str = setting("info", "debug, info, warning or error")
+    log_format: str = setting("text", "text, or json: an object a line, on standard error")
+    access_log: bool = setting(False, "Log every request: method, path, status, time, address")
 
     max_running_jobs: int = setting(2, "Jobs that run at the same time; the others queue", "jobs")
     max_queued_jobs: int = setting(200, "Jobs that may wait before new ones are turned away", "jobs")
@@ -67,6 +88,10 @@ class Settings:
     shortest_schedule_s: float = setting(60.0, "Shortest time between two turns of a schedule", "seconds")
     max_webhooks: int = setting(50, "Webhooks that the hub may have", "webhooks")
     webhook_days: float = setting(5.0, "Time after which a webhook that nothing reaches is disabled; 0: never", "days")
+    max_projects: int = setting(5000, "Projects that the hub may have", "projects")
+    max_project_bytes: int = setting(
+        20 * 1024 * MIB, "Disk of each project in data_dir: clone, index, kept work; 0: any", "bytes"
+    )
     outside_silence_s: float = setting(3600.0, "Longest silence of an outside job that promised no other", "seconds")
     outside_cancel_s: float = setting(60.0, "Time an outside job has to stop when it is cancelled", "seconds")
     max_outside_jobs: int = setting(2000, "Outside jobs that may be live at the same time", "jobs")
@@ -93,19 +118,38 @@ class Settings:
     too_slow_s: float = setting(10.0, "A watcher that takes no byte for this long is let go", "seconds")
     drain_s: float = setting(5.0, "Time over which watchers are told to come back at shutdown", "seconds")
     max_watchers: int = setting(10_000, "Streams open at once; further watchers are told to poll", "streams")
+    max_watchers_address: int = setting(500, "Streams of one client address, loopback aside; 0: any number", "streams")
     max_subscriptions: int = setting(100, "Projects one WebSocket may follow", "subscriptions")
     max_body_bytes: int = setting(1 * MIB, "Largest request body", "bytes")
+    max_bodies_bytes: int = setting(64 * MIB, "Request bodies that are being read at the same time", "bytes")
     max_frame_bytes: int = setting(64 * KIB, "Largest WebSocket message from a client", "bytes")
+    max_connections: int = setting(12_000, "Connections open at once, streams included", "connections")
+    max_connections_address: int = setting(
+        1000, "Connections of one address besides its streams, loopback aside; 0: any number", "connections"
+    )
+    request_rate: float = setting(
+        200.0, "Requests a second of one client address, loopback aside; 0: any number", "requests"
+    )
+    request_head_s: float = setting(10.0, "Longest wait for the whole head of a request", "seconds")
+    request_body_s: float = setting(60.0, "Longest wait for the whole body of a request", "seconds")
 
     @property
     def data_path(self) -> Path:
         return Path(self.data_dir).absolute() if self.data_dir else default_data_dir()
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.host.split(",") if part.strip())
+
+    @property
     def store_url(self) -> str:
         """Of the snapshots: a URL, an absolute path, or empty for folders in `data_dir`."""
         is_folder = self.snapshot_store and "://" not in self.snapshot_store
         return str(Path(self.snapshot_store).absolute()) if is_folder else self.snapshot_store
+
+    @property
+    def _proxy_networks(self) -> tuple[str, ...]:
+        return tuple(each for each in self.trusted_proxies if each != "unix")
 
     def check(self) -> None:
         """Raise SettingsError for the first value that cannot be meant."""
@@ -119,11 +163,20 @@ class Settings:
             raise SettingsError(f"port must be 0 to 65535, got {self.port}")
         if self.log_level not in {"debug", "info", "warning", "error"}:
             raise SettingsError(f"log_level must be debug, info, warning or error, got {self.log_level!r}")
-        for network in self.allow_networks:
-            try:
-                ipaddress.ip_network(network, strict=False)
-            except ValueError as exc:
-                raise SettingsError(f"allow_networks: {network!r} is not a network such as 10.0.0.0/8") from exc
+        if self.log_format not in {"text", "json"}:
+            raise SettingsError(f"log_format must be text or json, got {self.log_format!r}")
+        if self.sign_in not in {"auto", "always", "never"}:
+            raise SettingsError(f"sign_in must be auto, always or never, got {self.sign_in!r}")
+        if not self.hosts:
+            raise SettingsError("host must name an address to listen on, such as 127.0.0.1")
+        if self.tls_key and not self.tls_cert:
+            raise SettingsError("tls_key needs tls_cert, the certificate that it belongs to")
+        for name, networks in (("allow_networks", self.allow_networks), ("trusted_proxies", self._proxy_networks)):
+            for network in networks:
+                try:
+                    ipaddress.ip_network(network, strict=False)
+                except ValueError as exc:
+                    raise SettingsError(f"{name}: {network!r} is not a network such as 10.0.0.0/8") from exc
         if "://" in self.snapshot_store and not re.match(r"(s3|gs|az)://[^/]", self.snapshot_store):
             raise SettingsError(
                 f"snapshot_store: {self.snapshot_store!r} is no folder, nor an s3://, gs:// or az:// URL"
@@ -142,16 +195,37 @@ class Settings:
         config: Path | None = None,
     ) -> Self:
         """Flags over environment over config file over defaults. Raises SettingsError."""
+        return cls.traced(flags, environ, config)[0]
+
+    @classmethod
+    def traced(
+        cls,
+        flags: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        config: Path | None = None,
+    ) -> tuple[Self, Mapping[str, str]]:
+        """As `read`, and where each value that is not the default came from: the file's path, a variable, a flag."""
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = dict(_from_file(config)) if config else {}
+        sources = dict.fromkeys(values, str(config))
         for field in dataclasses.fields(cls):
-            text = environ.get(f"HUB_{field.name.upper()}")
+            variable = f"HUB_{field.name.upper()}"
+            text = environ.get(variable)
             if text is not None:
-                values[field.name] = parse(field, text, f"HUB_{field.name.upper()}")
-        values |= {name: value for name, value in (flags or {}).items() if value is not None}
-        settings = cls(**values)
+                values[field.name] = parse(field, text, variable)
+                sources[field.name] = variable
+        given = {name: value for name, value in (flags or {}).items() if value is not None}
+        sources |= {name: f"--{name.replace('_', '-')}" for name in given}
+        settings = cls(**(values | given))
         settings.check()
-        return settings
+        return settings, sources
+
+
+def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like settings and are none, each with the setting that was probably meant, or empty."""
+    known = {f"HUB_{field.name.upper()}" for field in dataclasses.fields(Settings)} | OTHER_VARIABLES
+    strangers = sorted(name for name in environ if name.startswith("HUB_") and name not in known)
+    return {name: next(iter(difflib.get_close_matches(name, known, 1, 0.75)), "") for name in strangers}
 
 
 def parse(field: "dataclasses.Field[Any]", text: str, source: str) -> Any:

@@ -68,5 +68,13 @@ def migrate(db: sqlite3.Connection, folder: Path) -> bool:
     return _version(db) == newest
 
 
+def is_newer(path: Path, folder: Path) -> bool:
+    """Was the file, if there is one, written by a newer program? It is only read. Raises sqlite3.Error."""
+    if not path.is_file():
+        return False
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        return _version(db) > migrations(folder)[-1][0]
+
+
 def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])

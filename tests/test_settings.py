@@ -35,8 +35,14 @@ def test_every_setting_has_a_flag_a_variable_and_a_line_that_mean_the_same(field
         str: ("error", "'error'", "error"),
         tuple: ("/8", "['/8']", ("/8",)),
     }[type(default)]
-    if name == "allow_networks":
+    if name == "log_format":
+        text, line, value = "json", "'json'", "json"
+    if name == "sign_in":
+        text, line, value = "always", "'always'", "always"
+    if name in {"allow_networks", "trusted_proxies"}:
         text, line, value = "10.0.0.0/8", "['10.0.0.0/8']", ("10.0.0.0/8",)
+    if name == "tls_key":
+        monkeypatch.setattr(Settings, "check", lambda self: None)  # it needs a certificate
     flag = f"--{name.replace('_', '-')}"
     monkeypatch.delenv(f"HUB_{name.upper()}", raising=False)
     flags = ["serve", flag] if isinstance(default, bool) else ["serve", flag, text]
@@ -65,8 +71,13 @@ def test_lists_are_split_by_commas_and_paths_as_path_is():
         ({"port": 70_000}, {}, "port"),
         ({"ring_size": -1}, {}, "ring_size"),
         ({"log_level": "loud"}, {}, "log_level"),
+        ({"log_format": "xml"}, {}, "log_format"),
         ({"allow_networks": ("10.0.0.0/99",)}, {}, "allow_networks"),
         ({"roots": ("here",)}, {}, "roots"),
+        ({"sign_in": "perhaps"}, {}, "sign_in"),
+        ({"trusted_proxies": ("everybody",)}, {}, "trusted_proxies"),
+        ({"tls_key": "/k.pem"}, {}, "tls_cert"),
+        ({"host": " , "}, {}, "host"),
     ],
 )
 def test_a_wrong_value_is_named(flags, environ, named):

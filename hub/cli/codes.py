@@ -2,7 +2,7 @@
 
 from hub.core.events import State
 
-SUCCEEDED, FAILED, USAGE, CANCELLED, INTERRUPTED, UNREACHABLE, LEFT, UNREAD = 0, 1, 2, 3, 4, 5, 130, 141
+SUCCEEDED, FAILED, USAGE, CANCELLED, INTERRUPTED, UNREACHABLE, CLOSED, LEFT, UNREAD = 0, 1, 2, 3, 4, 5, 6, 130, 141
 
 OF_STATE = {
     State.SUCCEEDED: SUCCEEDED,
@@ -19,5 +19,6 @@ exit codes:
   3    the job was cancelled
   4    the job was interrupted: the hub stopped under it
   5    no hub answers
+  6    the hub wants a token, or one that may do more
   130  Ctrl-C; the job goes on
   141  whoever read the output closed it; the job goes on"""

@@ -5,9 +5,18 @@ from collections.abc import Sequence
 
 from hub.cli import codes, output
 from hub.cli.options import parser
-from hub.client import HubRefused, HubUnreachable, WrongUrl
+from hub.client import HubRefused, HubUnreachable, WrongToken, WrongUrl
 from hub.core.errors import HubError
 from hub.settings import SettingsError
+
+_GIVE = "Put a token into HUB_TOKEN, or into a file and name that with --token-file."
+CLOSED = {
+    "unauthorised": _GIVE,
+    "closed_4500": _GIVE,
+    "forbidden": "Another token may do it: HUB_TOKEN, or --token-file.",
+    "closed_4501": "Another token may do it: HUB_TOKEN, or --token-file.",
+}
+"""By the refusal's code, what to do about it."""
 
 
 def run(argv: Sequence[str] | None) -> int:
@@ -31,7 +40,11 @@ def _told(argv: Sequence[str] | None) -> int:
     except HubUnreachable as exc:
         advice = "Start one with `progress-hub serve`, or name it with --hub or HUB_URL."
         return _tell(f"{exc.message} {advice}", codes.UNREACHABLE)
-    except (HubRefused, SettingsError, WrongUrl) as exc:
+    except HubRefused as exc:
+        if exc.narrow_code in CLOSED:
+            return _tell(f"{exc.message} {CLOSED[exc.narrow_code]}", codes.CLOSED)
+        return _tell(str(exc), codes.USAGE)
+    except (SettingsError, WrongToken, WrongUrl) as exc:
         return _tell(str(exc), codes.USAGE)
     except (HubError, OSError) as exc:
         return _tell(str(exc), codes.FAILED)

@@ -12,11 +12,22 @@ WANTED = frozenset({"credentials_wanted", "credentials_wrong"})
 """Failures that better credentials may mend."""
 
 
+def hub_token(options: argparse.Namespace) -> str | None:
+    """What is shown to the hub itself; None: whatever HUB_TOKEN has. Raises SettingsError."""
+    path = getattr(options, "token_file", None) or os.environ.get("HUB_TOKEN_FILE") or None
+    if path is None:
+        return None
+    token = _file(path, "--token-file").strip()
+    if not token:
+        raise SettingsError(f"--token-file: {path} is empty")
+    return token
+
+
 def given(options: argparse.Namespace) -> dict[str, str]:
     """As a job's parameters; empty when none were given. Raises SettingsError."""
     secret = _secret(options)
     if options.ssh_key:
-        key = {"ssh_key": _file(options.ssh_key)}
+        key = {"ssh_key": _file(options.ssh_key, "--ssh-key")}
         return key | ({"ssh_passphrase": secret} if secret else {})
     if options.username:
         return {"username": options.username} | ({"password": secret} if secret else {})
@@ -56,9 +67,9 @@ def _secret(options: argparse.Namespace) -> str:
     return ""
 
 
-def _file(path: "os.PathLike[str]") -> str:
+def _file(path: "str | os.PathLike[str]", option: str) -> str:
     try:
         with open(os.path.expanduser(path), encoding="utf-8") as file:  # noqa: PTH111, PTH123
             return file.read()
     except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(f"--ssh-key: {exc}") from exc
+        raise SettingsError(f"{option}: {exc}") from exc

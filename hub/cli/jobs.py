@@ -130,7 +130,7 @@ def table(page: Mapping[str, Any], now_ms: float) -> Sequence[str]:
 
 def on_hub(options: argparse.Namespace, act: Callable[[Hub], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with Hub(options.hub) as hub:
+        async with Hub(options.hub, token=credentials.hub_token(options)) as hub:
             return await act(hub)
 
     return asyncio.run(run())

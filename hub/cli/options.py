@@ -9,17 +9,23 @@ from typing import Any
 
 import hub
 from hub.cli import (
+    backup,
     batch,
     codes,
+    configuration,
+    doctor,
     history,
     ingest,
     jobs,
     policy,
+    recipe,
     run,
     schedules,
     search,
     snapshots,
     statistics,
+    token,
+    watch_link,
     webhooks,
 )
 from hub.client import DEFAULT_URL
@@ -30,6 +36,7 @@ ABOUT = "A self-hosted hub that runs long repository jobs and shows every watche
 ENVIRONMENT = f"""\
 environment:
   HUB_URL     the hub that commands talk to (default {DEFAULT_URL})
+  HUB_TOKEN   the token to show it, if it wants one
   HUB_CONFIG  a TOML file with settings for `serve`
   HUB_...     any setting of `serve`, such as HUB_PORT
   NO_COLOR    no colors"""
@@ -54,8 +61,9 @@ SERVE_EXAMPLES = """\
 Every setting is a flag here, HUB_NAME in the environment, and name = value in the config file (TOML); the first of
 these that is given counts.
 
-The hub has no sign-in yet and listens on loopback only. To let others reach it, put a reverse proxy with sign-in in
-front of it, and tell the hub under which name it is asked: --allowed-hosts hub.example.org
+Nobody need sign in while only this machine reaches the hub and there is no token. To let others reach it, make a token
+first (progress-hub token create --role admin) and listen elsewhere: --host 0.0.0.0. Behind a reverse proxy, tell the
+hub under which name it is asked, --allowed-hosts hub.example.org, and whom to believe, --trusted-proxies 127.0.0.1
 
 examples:
   progress-hub serve
@@ -142,6 +150,7 @@ def parser() -> argparse.ArgumentParser:
     snapshots.add_options(taken)
     _add_output(taken, detach=True)
 
+    _add_operation(commands)
     _command(commands, "version", "Print the version", _version)
     return top
 
@@ -158,8 +167,12 @@ def _add_serve(commands: Any) -> None:
     serve = _command(commands, "serve", "Start a hub", _serve, SERVE_EXAMPLES)
     serve.add_argument("--demo", action="store_true", help="bring a repository of its own, and clone it slowly")
     serve.add_argument("--open", action="store_true", help="open the page in a browser")
-    serve.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings (HUB_CONFIG)")
-    settings = serve.add_argument_group("settings")
+    _add_settings(serve)
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings (HUB_CONFIG)")
+    settings = command.add_argument_group("settings")
     for field in dataclasses.fields(Settings):
         flag = f"--{field.name.replace('_', '-')}"
         about = described(field).replace("%", "%%")
@@ -209,10 +222,21 @@ def _add_rhythm(commands: Any) -> None:
         ("snapshots", "Look at snapshots, restore, verify and prune them", snapshots),
         ("schedules", "Jobs that come back by themselves", schedules),
         ("webhooks", "Other programs that are told of ends", webhooks),
+        ("token", "Who may use the hub", token),
     ):
         group = _command(commands, name, about, None, module.EXAMPLES)
         verbs = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
         module.add_commands(functools.partial(_command, verbs), _add_output)
+
+    link = _command(
+        commands,
+        "watch-link",
+        "Let somebody without a token watch a project or a job",
+        watch_link.run,
+        watch_link.EXAMPLES,
+    )
+    _add_output(link, draws=False)
+    watch_link.add_options(link)
 
     told = _command(
         commands, "history", "Print a project's history, or write it to a file", history.history, history.EXAMPLES
@@ -231,6 +255,33 @@ def _add_rhythm(commands: Any) -> None:
     _add_output(counted, draws=False)
 
 
+def _add_operation(commands: Any) -> None:
+    """What whoever runs a hub needs; none of it asks a hub."""
+    saved = _command(
+        commands, "backup", "Save a hub's data folder, also while it is at work", backup.take, backup.EXAMPLES
+    )
+    backup.add_take(saved)
+    restored = _command(
+        commands, "restore-backup", "Make a backup the data folder of a hub", backup.restore, backup.RESTORE_EXAMPLES
+    )
+    backup.add_restore(restored)
+    told = _command(
+        commands, "settings", "Show all settings, and where each comes from", configuration.show, configuration.EXAMPLES
+    )
+    _add_settings(told)
+    told.add_argument("--json", action="store_true", help="one JSON object")
+    checked = _command(
+        commands, "doctor", "Check the machine, the data and the way to a hub", doctor.run, doctor.EXAMPLES
+    )
+    _add_settings(checked)
+    doctor.add_options(checked)
+    printed = _command(
+        commands, "recipe", "Print a configuration for a proxy, or for systemd", recipe.show, recipe.EXAMPLES
+    )
+    _add_settings(printed)
+    recipe.add_options(printed)
+
+
 def _add_credentials(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("credentials")
     source = group.add_mutually_exclusive_group()
@@ -244,6 +295,9 @@ def _add_hub(command: argparse.ArgumentParser) -> None:
     default = os.environ.get("HUB_URL") or DEFAULT_URL  # which the help does not show: it may hold a password
     command.add_argument(
         "--hub", metavar="URL", default=default, help=f"the hub to talk to (HUB_URL; default {DEFAULT_URL})"
+    )
+    command.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="file with the hub's token, if it wants one (HUB_TOKEN)"
     )
 
 

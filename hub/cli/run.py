@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
-from hub.cli import masking
+from hub.cli import credentials, masking
 from hub.cli.narrator import Narrator
 from hub.cli.wrapped import BY_SIGNAL, NotRunnable, Wrapped
 from hub.client import Client, Job, State
@@ -107,8 +107,8 @@ class Run:
     """One command, its job, and what is said about both."""
 
     def __init__(self, options: argparse.Namespace, command: Sequence[str], clean: Callable[[str], str]) -> None:
-        """Raises WrongUrl."""
-        self._client = Client(options.hub, flush_s=FLUSH_S)
+        """Raises WrongUrl, WrongToken, SettingsError."""
+        self._client = Client(options.hub, token=credentials.hub_token(options), flush_s=FLUSH_S)
         self._client.publisher.on_link = self._link
         self._command = command
         self._clean = clean

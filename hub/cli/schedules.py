@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from hub.cli import codes, policy
+from hub.cli import codes, credentials, policy
 from hub.cli.arguments import param
 from hub.cli.tables import aligned, moment
 from hub.client.operations import Operations
@@ -113,7 +113,7 @@ def start(options: argparse.Namespace) -> int:
 
 def on_hub(options: argparse.Namespace, act: Callable[[Operations], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with Operations(options.hub) as hub:
+        async with Operations(options.hub, token=credentials.hub_token(options)) as hub:
             return await act(hub)
 
     return asyncio.run(run())

@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hub.cli import codes
+from hub.cli import codes, credentials
 from hub.client import Hub
 from hub.terminal import Style
 from hub.words import clean
@@ -63,7 +63,7 @@ async def _searched(options: argparse.Namespace) -> int:
     skipped: list[Mapping[str, str]] = []
     changed = 0
     paint = _style()
-    async with SearchingHub(options.hub) as hub:
+    async with SearchingHub(options.hub, token=credentials.hub_token(options)) as hub:
         query = list(parameters(options))
         while left > 0:
             at = [("cursor", page["next"])] if "next" in page else []

@@ -5,17 +5,18 @@ import asyncio
 import dataclasses
 import errno
 import logging
-import os
+import urllib.parse
 import webbrowser
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import hub
 from hub.cli import codes, output
+from hub.cli.configuration import traced_settings
 from hub.client import Hub, HubRefused
 from hub.demo import Demo
 from hub.settings import Settings
+from hub.web.listening import addresses
 from hub.web.server import serve as serve_hub
 
 try:
@@ -46,9 +47,7 @@ def serve(options: argparse.Namespace) -> int:
 
 def read_settings(options: argparse.Namespace) -> Settings:
     """Raises SettingsError."""
-    config = options.config or (Path(named) if (named := os.environ.get("HUB_CONFIG")) else None)
-    flags = {field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)}
-    return Settings.read(flags, config=config)
+    return traced_settings(options)[0]
 
 
 async def _serve(settings: Settings, *, demo: bool, open_page: bool) -> None:
@@ -64,6 +63,8 @@ async def _serve(settings: Settings, *, demo: bool, open_page: bool) -> None:
 
         async def ready(base: str) -> None:
             _say(f"Progress Hub {hub.__version__} is at {base} - open it in a browser; Ctrl-C stops it.")
+            if elsewhere := addresses(settings, urllib.parse.urlsplit(base).port or 0):
+                _say(f"From elsewhere it is at {', '.join(elsewhere)}, for whoever has a token.")
             if open_page:
                 await asyncio.to_thread(webbrowser.open, base)
             if show:

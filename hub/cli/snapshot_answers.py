@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from hub.cli import codes
+from hub.cli import codes, credentials
 from hub.cli.tables import aligned, moment
 from hub.client import HubRefused
 from hub.client.snapshots import Snapshots
@@ -150,7 +150,7 @@ async def _poured(hub: Snapshots, options: argparse.Namespace, id_: str, file: B
 
 def _asked(options: argparse.Namespace, ask: Callable[[Snapshots], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with Snapshots(options.hub) as hub:
+        async with Snapshots(options.hub, token=credentials.hub_token(options)) as hub:
             return await ask(hub)
 
     return asyncio.run(run())

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hub.cli import codes, jobs, snapshot_answers
+from hub.cli import codes, credentials, jobs, snapshot_answers
 from hub.cli.snapshot_answers import named
 from hub.client import Hub, job_state
 from hub.client.snapshots import Snapshots
@@ -145,7 +145,7 @@ def put_back(options: argparse.Namespace) -> int:
     params |= {"path": options.path} if options.path else {}
 
     async def start(hub: Hub) -> JobState:
-        async with Snapshots(options.hub) as asked:
+        async with Snapshots(options.hub, token=credentials.hub_token(options)) as asked:
             params["snapshot"] = await named(asked, options.project, options.snapshot)
         return job_state(await hub.start(options.project, "restore", params))
 
@@ -169,7 +169,7 @@ def thin_out(options: argparse.Namespace) -> int:
 
 def remove(options: argparse.Namespace) -> int:
     async def start(hub: Hub) -> JobState:
-        async with Snapshots(options.hub) as asked:
+        async with Snapshots(options.hub, token=credentials.hub_token(options)) as asked:
             id_ = await named(asked, options.project, options.snapshot)
             return job_state(await asked.delete(options.project, id_))
 

@@ -17,7 +17,7 @@ network lets through.
 
 from hub.client.api import DEFAULT_URL, Hub
 from hub.client.client import Client
-from hub.client.errors import HubRefused, HubUnreachable, JobCancelled, NotAHub, WrongUrl
+from hub.client.errors import HubRefused, HubUnreachable, JobCancelled, NotAHub, WrongToken, WrongUrl
 from hub.client.fold import fold, job_state
 from hub.client.job import Job
 from hub.client.link import Link, Pace
@@ -42,6 +42,7 @@ __all__ = [
     "Stage",
     "State",
     "SyncClient",
+    "WrongToken",
     "WrongUrl",
     "fold",
     "job_state",

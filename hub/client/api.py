@@ -16,6 +16,7 @@ from hub.client.background import left_behind
 from hub.client.errors import LONGEST_RETRY_S, HubUnreachable, NotAHub, refusal, retry_after_s
 from hub.client.link import Link, Pace, Watch
 from hub.client.rungs import Ask
+from hub.client.token import known_token
 from hub.core.events import ENDS, Position
 
 DEFAULT_URL = "http://127.0.0.1:8470"
@@ -32,9 +33,10 @@ class Hub:
     A hub that is busy and says until when is asked again then, for half a minute at most.
     """
 
-    def __init__(self, base: str = DEFAULT_URL, *, pace: Pace | None = None) -> None:
-        """Raises WrongUrl."""
+    def __init__(self, base: str = DEFAULT_URL, *, pace: Pace | None = None, token: str | None = None) -> None:
+        """`token`: for a hub that wants one; by default HUB_TOKEN, if that is set. Raises WrongUrl, WrongToken."""
         self.base = address(base)
+        self._token = known_token(token)
         self._pace = pace or Pace()
         self._session: aiohttp.ClientSession | None = None
         self._loop: AbstractEventLoop | None = None
@@ -176,7 +178,8 @@ class Hub:
         if self._session is None or self._loop is not get_running_loop():
             left_behind(self._session)
             self._loop = get_running_loop()
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_S))
+            headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_S), headers=headers)
         return self._session
 
     async def _call(

@@ -21,7 +21,8 @@ PAGE = 100
 
 
 class AsyncClient:
-    """One hub, at `url` (by default `HUB_URL`, else this machine's). An async context manager.
+    """One hub, at `url` (by default `HUB_URL`, else this machine's), with `token` (by default `HUB_TOKEN`) where it
+    wants one. An async context manager.
 
     `job` and `track` say how far a job of this program is, from any thread and without ever waiting; a hub that is away
     is told later. The other calls ask the hub, and raise HubUnreachable, NotAHub or HubRefused. Leaving the block waits
@@ -30,10 +31,17 @@ class AsyncClient:
     After a fork the child may use the client for jobs of its own.
     """
 
-    def __init__(self, url: str | None = None, *, pace: Pace | None = None, flush_s: float = FLUSH_S) -> None:
-        """Raises WrongUrl."""
-        self._hub = Hub(url or os.environ.get("HUB_URL") or DEFAULT_URL, pace=pace)
-        self.publisher = Publisher(self._hub.base, pace or Pace(), flush_s)
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        pace: Pace | None = None,
+        flush_s: float = FLUSH_S,
+    ) -> None:
+        """Raises WrongUrl, WrongToken."""
+        self._hub = Hub(url or os.environ.get("HUB_URL") or DEFAULT_URL, pace=pace, token=token)
+        self.publisher = Publisher(self._hub.base, pace or Pace(), flush_s, token)
 
     @property
     def url(self) -> str:

@@ -10,6 +10,8 @@ class Client(AsyncClient):
     __doc__ = AsyncClient.__doc__
 
     @staticmethod
-    def sync(url: str | None = None, *, pace: Pace | None = None, flush_s: float = FLUSH_S) -> SyncClient:
+    def sync(
+        url: str | None = None, *, token: str | None = None, pace: Pace | None = None, flush_s: float = FLUSH_S
+    ) -> SyncClient:
         """The same words for programs without an event loop: `with Client.sync(url) as hub`."""
-        return SyncClient(url, pace=pace, flush_s=flush_s)
+        return SyncClient(url, token=token, pace=pace, flush_s=flush_s)

@@ -19,6 +19,12 @@ class WrongUrl(HubError):
     code = "wrong_url"
 
 
+class WrongToken(HubError):
+    """What is to be the hub's token (HUB_TOKEN, or a file) cannot be one: it has spaces, or letters that none has."""
+
+    code = "wrong_token"
+
+
 class HubUnreachable(HubError):
     """No hub answers there."""
 
@@ -69,8 +75,8 @@ async def refusal(response: aiohttp.ClientResponse) -> HubError:
 
 
 def retry_after_s(response: aiohttp.ClientResponse) -> float | None:
-    """What a busy server asks for (RFC 9110, 10.2.3), bounded; None when it is not busy, or names a date."""
+    """What a busy server asks for (RFC 9110, 10.2.3), bounded; None when it asks for nothing, or names a date."""
     told = response.headers.get("Retry-After", "").strip()
-    if response.status != 503 or not (told.isascii() and told.isdigit()):
+    if response.status not in {429, 503} or not (told.isascii() and told.isdigit()):
         return None
     return min(float(told), LONGEST_RETRY_S)

@@ -81,11 +81,28 @@ class Operations(Hub):
         except (aiohttp.ClientError, TimeoutError) as exc:
             raise HubUnreachable(f"No hub answers at {self.base}.") from exc
 
-    async def _all(self, path: str) -> list[dict[str, Any]]:
+    async def tokens(self) -> list[dict[str, Any]]:
+        """Revoked ones, too."""
+        return await self._all("/tokens", "&revoked=true")
+
+    async def add_token(self, token: Mapping[str, Any]) -> dict[str, Any]:
+        """`{roles, name?, projects?, ttl_s?}`; the answer alone has the `token`."""
+        body = {name: value for name, value in token.items() if value is not None}
+        return await self._call("POST", "/tokens", ("id", "token"), body)
+
+    async def remove_token(self, token: str) -> None:
+        await self._delete(f"/tokens/{_quoted(token)}")
+
+    async def watch_link(self, project: str, job: str | None, ttl_s: float) -> dict[str, Any]:
+        """`{token, expires, url}`."""
+        body = {"ttl_s": ttl_s} | ({"job": job} if job else {})
+        return await self._call("POST", f"/projects/{_quoted(project)}/watch-links", ("token", "expires", "url"), body)
+
+    async def _all(self, path: str, query: str = "") -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         following = ""
         while True:
-            page = await self._call("GET", f"{path}?limit=500{following}", PAGE)
+            page = await self._call("GET", f"{path}?limit=500{query}{following}", PAGE)
             items += page["items"]
             if "next" not in page:
                 return items

@@ -46,12 +46,13 @@ if hasattr(os, "register_at_fork"):
 class Publisher:
     """Safe from several threads, and after a fork: the child starts afresh, and the jobs it knew are its parent's."""
 
-    def __init__(self, base: str, pace: Pace, flush_s: float = FLUSH_S) -> None:
+    def __init__(self, base: str, pace: Pace, flush_s: float = FLUSH_S, token: str | None = None) -> None:
         self.flush_s = flush_s
         self.on_link: Callable[[str | None], None] | None = None
         """Hears why the hub cannot be told, and None when it can; in the publisher's thread."""
         self._base = base
         self._pace = pace
+        self._token = token
         self._begin_afresh()
         _publishers.add(self)
 
@@ -100,7 +101,7 @@ class Publisher:
         sender = self._senders.get(job.project)
         if sender is None:
             if self._hub is None:
-                self._hub = Hub(self._base, pace=self._pace)
+                self._hub = Hub(self._base, pace=self._pace, token=self._token)
             sender = self._senders[job.project] = Sender(self._hub, job.project, self._pace, self._hear)
             self._tasks.add(asyncio.ensure_future(sender.run()))
         desk.sender = sender

@@ -41,9 +41,16 @@ def _close() -> None:
 class SyncClient:
     """One hub; see `Client`. A context manager, for any number of threads, and in a forked child for its own jobs."""
 
-    def __init__(self, url: str | None = None, *, pace: Pace | None = None, flush_s: float = FLUSH_S) -> None:
-        """Raises WrongUrl."""
-        self._client = AsyncClient(url, pace=pace, flush_s=flush_s)
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        pace: Pace | None = None,
+        flush_s: float = FLUSH_S,
+    ) -> None:
+        """Raises WrongUrl, WrongToken."""
+        self._client = AsyncClient(url, token=token, pace=pace, flush_s=flush_s)
 
     @property
     def url(self) -> str:

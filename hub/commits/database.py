@@ -120,6 +120,13 @@ class Database:
         self.close()
 
 
+def refuse_newer(path: Path) -> None:
+    """Raise CommitsTooNew for a file that this version could not use; blocks."""
+    with translated():
+        if sql.is_newer(path, HERE / "migrations"):
+            raise CommitsTooNew
+
+
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     try:

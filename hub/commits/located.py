@@ -9,9 +9,8 @@ import pygit2
 from pygit2.enums import RepositoryOpenFlag
 
 from hub.core.errors import HubError
+from hub.git_folders import common_folder, git_folder, pointer, stays_inside
 
-LARGEST_POINTER_BYTES = 8192
-"""Of a `.git` file and its like, which hold one path."""
 ID_BYTES = (20, 32)
 """SHA-1, SHA-256."""
 
@@ -40,14 +39,14 @@ def locate(folder: Path, is_open: Callable[[Path], bool]) -> Located | None:
     try:
         real = folder.resolve()
         found = next(
-            (found for place in (real, *real.parents) if is_open(place) and (found := _git_folder(place))), None
+            (found for place in (real, *real.parents) if is_open(place) and (found := git_folder(place))), None
         )
         if found is None:
             return None
         common = common_folder(found)
-        if not (is_open(found) and is_open(common)):
+        if not (is_open(found.resolve()) and is_open(common)):
             raise RepositoryBroken("Its git folder lies outside of what is open to jobs.")
-        if not _stays_inside(common, is_open):
+        if not stays_inside(found, is_open):
             raise RepositoryBroken("It borrows from outside of what is open to jobs.")
         repo = pygit2.Repository(str(common), RepositoryOpenFlag.NO_SEARCH)
         main = [Path(repo.workdir).resolve()] if repo.workdir else []
@@ -58,71 +57,18 @@ def locate(folder: Path, is_open: Callable[[Path], bool]) -> Located | None:
         raise RepositoryBroken(f"It cannot be opened: {exc}.") from exc
 
 
-def common_folder(git_folder: Path) -> Path:
-    """The git folder that a worktree's own one belongs to; any other's is itself (gitrepository-layout(5))."""
-    pointed = _pointer(git_folder / "commondir", "")
-    return (git_folder / pointed).resolve() if pointed else git_folder.resolve()
-
-
 def nested_folder(folder: Path) -> Path | None:
     """The common git folder of the repository whose top `folder` is; None where it is not the top of one."""
     with contextlib.suppress(OSError, RuntimeError):
-        found = _git_folder(folder)
+        found = git_folder(folder)
         return common_folder(found) if found else None
     return None
-
-
-def _git_folder(folder: Path) -> Path | None:
-    inner = folder / ".git"
-    if inner.is_dir():
-        return inner
-    if inner.is_file():  # a worktree or a submodule
-        return (folder / _pointer(inner, "gitdir:")).resolve()
-    is_bare = all((folder / name).exists() for name in ("HEAD", "objects", "refs"))
-    return folder if is_bare else None
-
-
-def _stays_inside(common: Path, is_open: Callable[[Path], bool]) -> bool:
-    """Neither symlinks nor borrowed objects (gitrepository-layout(5)) lead out of what is open."""
-    read = [common / name for name in ("HEAD", "packed-refs", "refs", "refs/heads", "refs/remotes")]
-    waiting, seen = [common / "objects"], set()
-    while waiting:
-        objects = waiting.pop().resolve()
-        if objects in seen or not objects.is_dir():
-            read.append(objects)
-            continue
-        seen.add(objects)
-        alternates = objects / "info" / "alternates"
-        read += [objects, alternates, *objects.iterdir(), *(objects / "pack").glob("*")]
-        if not all(is_open(path.resolve()) for path in read):
-            return False
-        read.clear()
-        for line in _lines(alternates):
-            if line.startswith('"'):  # a path that git quotes; nobody has such
-                return False
-            waiting.append(objects / line)
-    return all(is_open(path.resolve()) for path in read)
-
-
-def _lines(file: Path) -> list[str]:
-    """Those that are no comments; none where there is no file."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        lines = file.read_text(errors="surrogateescape").split("\n")
-        return [line for line in lines if line and not line.startswith("#")]
-    return []
-
-
-def _pointer(file: Path, prefix: str) -> str:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), file.open("rb") as opened:
-        text = opened.read(LARGEST_POINTER_BYTES).decode(errors="surrogateescape").strip()
-        return text.removeprefix(prefix).strip()
-    return ""
 
 
 def _worktrees(common: Path) -> Iterator[Path]:
     """The other working trees, those whose folder has been removed since included."""
     for entry in sorted((common / "worktrees").glob("*/gitdir")):
-        if pointed := _pointer(entry, ""):
+        if pointed := pointer(entry, ""):
             yield (entry.parent / pointed).parent
 
 

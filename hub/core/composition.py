@@ -19,11 +19,20 @@ class View:
     states: bool = False
     """Events come with their job's state (`Folded`), and whoever comes back is told where things are, not how they came
     there: another system's messages."""
+    projects: frozenset[str] | None = None
+    """Of the feed, only these; None: all."""
     absorbs: bool = False
     """Progress with something lossless of its job close behind is merged into that."""
 
     def shows(self, event: Event) -> bool:
-        return (self.job is None or event.job == self.job) and (self.logs or event.body.type != "log")
+        return (
+            (self.job is None or event.job == self.job)
+            and (self.logs or event.body.type != "log")
+            and self.covers(event.project)
+        )
+
+    def covers(self, project: str) -> bool:
+        return self.projects is None or project in self.projects
 
 
 def compose(

@@ -4,7 +4,7 @@ from hub.core.errors import BadRequest
 
 
 def unknown_cursor() -> BadRequest:
-    return BadRequest("That cursor is not one a page of this list gave out.")
+    return BadRequest("That cursor is not one a page of this list gave out.", code="unknown_cursor")
 
 
 def number(cursor: str) -> int:

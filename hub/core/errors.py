@@ -4,13 +4,15 @@
     |- BadRequest          the request itself is wrong
     |  `- BadParams        ... in a job's parameters
     |- UrlRefused          the URL gate said no
-    |- Forbidden           the caller's origin or host may not do this
+    |- Unauthorised        nobody knows who the caller is
+    |- Forbidden           the caller may not do this, or its origin or host may not
     |- NotFound            no such project, job or route
     |- Conflict            right request, wrong moment
     |  |- AlreadyRunning   the same kind runs on this project
     |  |- JobEnded         the job is over
     |  `- ForeignJob       the job is another project's
     |- TooLarge            body or message over its limit
+    |- TooLate             the rest of the request did not come
     `- Unavailable         the hub cannot now; later it can
        |- JournalUnavailable
        `- Throttled        too much at once from this caller
@@ -65,6 +67,12 @@ class UrlRefused(BadRequest):
     code = "url_refused"
 
 
+class Unauthorised(HubError):
+    """This hub wants to know who you are: sign in, or send a token as `Authorization: Bearer ...`."""
+
+    code = "unauthorised"
+
+
 class Forbidden(HubError):
     """This page or host may not do that here."""
 
@@ -105,6 +113,12 @@ class TooLarge(HubError):
     """That is more than the hub takes at once."""
 
     code = "too_large"
+
+
+class TooLate(HubError):
+    """The request did not come whole in time."""
+
+    code = "request_timeout"
 
 
 class Unavailable(HubError):

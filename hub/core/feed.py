@@ -45,12 +45,13 @@ class Feed(Topic):
         self._told.pop(project, None)
         self._count += 1
         for cohort in self.cohorts.values():
-            cohort.tell(Reset(project=project, reason="gone"))
+            if cohort.key.view.covers(project):
+                cohort.tell(Reset(project=project, reason="gone"))
         self.wake_all()
 
-    def snapshot(self, channels: Iterable[Channel]) -> Resumed:
-        """Every job that has not ended and the newest that have, of all projects."""
-        channels = list(channels)
+    def snapshot(self, channels: Iterable[Channel], projects: frozenset[str] | None = None) -> Resumed:
+        """Every job that has not ended and the newest that have, of all projects, or of these."""
+        channels = [channel for channel in channels if projects is None or channel.project in projects]
         jobs = sorted(
             ((job, channel) for channel in channels for job in channel.jobs.values()), key=lambda pair: pair[0].id
         )

@@ -19,6 +19,7 @@ from hub.core.redaction import Redactor
 BLOCK = 1000
 """Numbers reserved at a time, for each project: one commit more per thousand progress events."""
 REMEMBERED_ENDS = 1000
+OUTSIDE = "outside"
 
 
 class Line:
@@ -84,6 +85,8 @@ class Ledger:
         """Taken, and not committed yet."""
         self.published: collections.Counter[str] = collections.Counter()
         """By type, since the hub started."""
+        self.ended: collections.Counter[tuple[str, str]] = collections.Counter()
+        """By kind and state; what other programs run counts as OUTSIDE, as there may be any number of their kinds."""
 
     def on_waiting(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever something waits for a commit."""
@@ -217,6 +220,7 @@ class Ledger:
             self._jobs[event.job] = state
             return
         self._jobs.pop(event.job, None)
+        self.ended[OUTSIDE if state.is_outside else state.kind, state.state.value] += 1
         self._ended[event.job] = event.project
 
     def _forget_ends(self) -> None:

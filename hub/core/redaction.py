@@ -2,8 +2,10 @@
 
 import base64
 import collections
+import json
+import re
 import urllib.parse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,18 +15,42 @@ MASK = "[redacted]"
 SHORTEST = 4
 """Shorter secrets are not searched for: masking every `a` would say more than it hides."""
 
+SHORTEST_INSIDE = 10
+"""Characters of base64."""
+_ESCAPE = re.compile("%[0-9A-F]{2}")
+_OURS = re.compile(r"\bhub(?:_[0-9a-f]{10}_|session_|watch_[\w-]+\.)[\w-]{43}", re.ASCII)
+"""What the hub gives out itself: tokens, cookies and watch links. It keeps none, and knows them by their form."""
+
 Clean = Callable[[str], str]
 
 
 def forms(secret: str, user: str = "") -> set[str]:
-    """Every spelling in which `secret` may turn up: raw, percent-encoded, base64 alone and as basic auth."""
-    found = {secret, urllib.parse.quote(secret, safe=""), urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
+    """Every spelling in which `secret` may turn up: raw, percent-encoded, in JSON, base64 alone, as basic auth and as a
+    part of a longer text.
+    """
+    quoted = {urllib.parse.quote(secret, safe=""), urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
+    found = {secret, *quoted, *(_ESCAPE.sub(lambda match: match[0].lower(), one) for one in quoted)}
+    found |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    found |= set(_inside_base64(secret.encode()))
     for pair in {secret, f"{user}:{secret}", f"x-access-token:{secret}", f":{secret}"}:
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             found.add(encode(pair.encode()).decode().rstrip("="))
     for line in secret.splitlines():  # a key is one secret per line, too
         found.add(line)
     return {form for form in found if len(form) >= SHORTEST}
+
+
+def _inside_base64(secret: bytes) -> Iterator[str]:
+    """What base64 makes of the secret wherever it stands in a text, but for the characters that its neighbours share.
+
+    Short ones are left out: they would turn up by chance.
+    """
+    for before in range(3):
+        first, end = -(-8 * before // 6), 8 * (before + len(secret)) // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            core = encode(bytes(before) + secret).decode()[first:end]
+            if len(core) >= SHORTEST_INSIDE:
+                yield core
 
 
 class Redactor:
@@ -53,6 +79,8 @@ class Redactor:
 
     def text(self, text: str, job: str | None = None) -> str:
         """`text` with the secrets of `job` masked; of all jobs when it is None."""
+        if "hub" in text:
+            text = _OURS.sub(MASK, text)
         known = self._of_job.values() if job is None else (self._of_job.get(job, ()),)
         for found in (self._own, *known):
             for form in found:

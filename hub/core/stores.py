@@ -1,10 +1,11 @@
 """The contracts of the tables that a journal keeps besides events and jobs. Errors are the journal's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from hub.core.ports import Journal, Page
 from hub.core.schedules import ScheduleState
+from hub.core.tokens import SignIn, Token
 from hub.core.webhooks import Delivery, Webhook
 
 
@@ -67,6 +68,30 @@ class WebhookTable(Protocol):
         """Newest first. Raises BadRequest for a cursor that no page gave out."""
 
 
+class TokenTable(Protocol):
+    """Tokens and the browsers that are signed in with them. Another process may write to it at the same time."""
+
+    async def all(self) -> list[Token]:
+        """Oldest first, with the newest KEPT_REVOKED of those that were revoked."""
+
+    async def add(self, token: Token) -> None: ...
+
+    async def use(self, used: Mapping[str, int]) -> None:
+        """Note when tokens were used last, by id in Unix milliseconds; never back."""
+
+    async def revoke(self, tokens: Sequence[str], now_ms: int) -> list[str]:
+        """For good, with all that has signed in with them; the ids of those that were not revoked before."""
+
+    async def sign_ins(self) -> list[SignIn]:
+        """Oldest first; also such as have expired since the last one was added."""
+
+    async def sign_in(self, sign_in: SignIn, now_ms: int) -> bool:
+        """Keep it, unless its token is gone or revoked: then False. Of a token's the newest SIGN_INS_KEPT stay."""
+
+    async def sign_out(self, digest: str) -> None:
+        """One that is not there is no error."""
+
+
 class Store(Journal, Protocol):
     """A journal with all its tables."""
 
@@ -75,3 +100,6 @@ class Store(Journal, Protocol):
 
     @property
     def webhooks(self) -> WebhookTable: ...
+
+    @property
+    def tokens(self) -> TokenTable: ...

@@ -4,6 +4,7 @@ Everything is synchronous, so "register, then snapshot, then what follows" canno
 wait (reading the journal for an old cursor, writing to sockets) is done by the transports, before and after.
 """
 
+import collections
 import contextlib
 import functools
 import heapq
@@ -45,6 +46,7 @@ class Tracker:
         self._channels: dict[str, Channel] = {}
         self._feed = Feed(self._house, boot)
         self._watchers: dict[Outlet, Watcher] = {}
+        self._of_caller: collections.Counter[str] = collections.Counter()
         self._congested: dict[Cohort, None] = {}
         self._sweeping = False
 
@@ -110,8 +112,9 @@ class Tracker:
     def feed_position(self) -> Position:
         return self._feed.position
 
-    def feed_snapshot(self) -> Resumed:
-        return self._feed.snapshot(self._channels.values())
+    def feed_snapshot(self, projects: frozenset[str] | None = None) -> Resumed:
+        """`projects`: only these; None: all."""
+        return self._feed.snapshot(self._channels.values(), projects)
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
@@ -163,10 +166,13 @@ class Tracker:
 
     # -- who watches --------------------------------------------------------------------------------------------------
 
-    def attach(self, outlet: Outlet, transport: str, encoding: Encoding | None = None) -> None:
-        """`encoding`: of heartbeats while it follows nothing; None for none."""
+    def attach(self, outlet: Outlet, transport: str, encoding: Encoding | None = None, caller: str = "") -> None:
+        """`encoding`: of heartbeats while it follows nothing; None for none. `caller`: who is counted for it, if
+        anybody.
+        """
         self.counts.opened[transport] += 1
-        self._watchers[outlet] = Watcher(outlet, transport, encoding, self._clock)
+        self._of_caller[caller] += 1
+        self._watchers[outlet] = Watcher(outlet, transport, encoding, self._clock, caller)
 
     def detach(self, outlet: Outlet, reason: EndReason | None = None) -> None:
         """Free everything the connection held. Twice is as good as once. `reason` None: the watcher left by itself."""
@@ -174,6 +180,9 @@ class Tracker:
         if watcher is None:
             return
         self.counts.ended[reason.word if reason else "left"] += 1
+        self._of_caller[watcher.caller] -= 1
+        if not self._of_caller[watcher.caller]:
+            del self._of_caller[watcher.caller]
         for subscription, place in watcher.subscriptions.items():
             self._leave(subscription, *place)
 
@@ -220,6 +229,10 @@ class Tracker:
     @property
     def watcher_count(self) -> int:
         return len(self._watchers)
+
+    def streams_of(self, caller: str) -> int:
+        """How many connections are attached for this caller."""
+        return self._of_caller[caller]
 
     def outlets(self) -> list[Outlet]:
         return list(self._watchers)

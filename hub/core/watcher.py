@@ -12,13 +12,14 @@ from hub.core.topic import Topic
 
 
 class Watcher:
-    __slots__ = ("_encoding", "id", "joining", "outlet", "subscriptions", "transport", "uptake")
+    __slots__ = ("_encoding", "caller", "id", "joining", "outlet", "subscriptions", "transport", "uptake")
 
-    def __init__(self, outlet: Outlet, transport: str, encoding: Encoding | None, clock: Clock) -> None:
+    def __init__(self, outlet: Outlet, transport: str, encoding: Encoding | None, clock: Clock, caller: str) -> None:
         self.id = next(numbers)
         self.outlet = outlet
         self.transport = transport
         self._encoding = encoding
+        self.caller = caller
         self.joining = 0
         """Subscriptions that are still catching up."""
         self.uptake = Uptake(outlet.taken(), clock.monotonic())

@@ -228,9 +228,13 @@ def blob_id(data: bytes) -> bytes:
 
 
 def open_source(path: Path) -> Source:
-    """The repository at `path`, bare or not, or else the folder. Raises SourceGone."""
-    is_repository = (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
-    return GitSource(path) if is_repository else FolderSource(path)
+    """The repository at `path`, or else the folder. Raises SourceGone."""
+    return GitSource(path) if is_repository(path) else FolderSource(path)
+
+
+def is_repository(path: Path) -> bool:
+    """Bare or not."""
+    return (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
 
 
 def isolate() -> None:

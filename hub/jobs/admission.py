@@ -40,7 +40,7 @@ class Admission:
             if job.kind == kind:
                 raise _already(job)
         if len(self._turns) >= self._most_queued or self._is_over:
-            raise QueueFull
+            raise QueueFull(setting="max_queued_jobs", limit=self._most_queued)
 
     def check_stays(self, project: str) -> None:
         """Raises Conflict while the project is being deleted."""

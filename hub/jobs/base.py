@@ -45,6 +45,8 @@ class Rules:
 
     roots: tuple[str, ...] = ()
     """Folders under which local paths and `file://` URLs are allowed; none by default."""
+    closed: tuple[str, ...] = ()
+    """Folders in the roots that are open to no job all the same: the hub's own."""
     allow_networks: tuple[str, ...] = ()
     """CIDRs that the URL gate lets through although they are private, loopback or reserved."""
     connect_timeout_s: float = 20.0
@@ -52,6 +54,8 @@ class Rules:
     """A server that sends nothing for this long has failed."""
     min_free_bytes: int = 256 * 1024 * 1024
     """The disk floor: a job ends rather than leave less."""
+    max_project_bytes: int = 0
+    """What a project may have on the hub's disk; 0: any amount."""
     store: str = ""
     """Where snapshots go: a folder, or an `s3://`, `gs://` or `az://` URL; empty: a folder in the project's own."""
     store_options: tuple[str, ...] = ()
@@ -132,5 +136,7 @@ class Kind:
     """A run that failed or was interrupted leaves its work folder to the retry, which goes on where it was."""
     environment: tuple[str, ...] = ()
     """Variables of the hub's own environment that a run is told, among its secrets and under the same names."""
+    frees: bool = False
+    """It makes room, so it may run where a project has more on the disk than it may."""
     learns: bool = True
     """Earlier runs teach the stages' weights; False: others rely on them as they are."""

@@ -20,7 +20,9 @@ from hub.core.errors import HubError
 from hub.core.redaction import Redactor, mapped, unicode
 from hub.jobs import memory
 from hub.jobs.base import Cancelled, JobFailed, Place, Rules, Target, Task, Workspace
+from hub.jobs.folders import kept_folder
 from hub.jobs.kinds import KINDS
+from hub.jobs.quota import Quota
 from hub.jobs.reporter import Reporter, disk_full
 
 LONGEST_LOG = 2000
@@ -51,7 +53,7 @@ def main() -> NoReturn:
     reporter = Reporter(
         wire.send,
         is_cancelled=inbox.cancelled.is_set,
-        free_bytes=lambda: _free_bytes(task.workspace.work),
+        free_bytes=_disk(task),
         min_free_bytes=task.rules.min_free_bytes,
         check_memory=memory.check,
     )
@@ -201,6 +203,21 @@ def _own_group() -> None:
     """Lead a process group: whoever kills it gets this process and all it started."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
+
+
+def _disk(task: Task) -> Callable[[], int]:
+    """Tells what the run's disk has left; raises JobFailed once the project has more of it than it may."""
+    home, work, most = task.workspace.home, task.workspace.work, task.rules.max_project_bytes
+    if not most or KINDS[task.kind].frees:
+        return lambda: _free_bytes(work)
+    quota = Quota((home, kept_folder(home), work), most)
+
+    def free_bytes() -> int:
+        free = _free_bytes(work)
+        quota.check(free)
+        return free
+
+    return free_bytes
 
 
 def _free_bytes(folder: Path) -> int:

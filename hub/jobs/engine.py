@@ -19,7 +19,7 @@ from hub.jobs.admission import Admission
 from hub.jobs.base import Accepted, Kind, Rules
 from hub.jobs.folders import Folders
 from hub.jobs.intake import Intake
-from hub.jobs.keys import Keys, fingerprint
+from hub.jobs.keys import Keys
 from hub.jobs.orders import Order, places
 from hub.jobs.outside.reception import Outside
 from hub.jobs.process import Nursery
@@ -79,7 +79,7 @@ class Engine:
             ledger=ledger, journal=journal, folders=self._folders, intake=self._intake, turns=self.turns
         )
         self._admission = Admission(ledger, self.turns, max_queued)
-        self._keys = Keys(journal, ledger)
+        self._keys = Keys(journal, ledger, folder)
         self._keyed = asyncio.Lock()  # the same request twice at once is one job, too
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -90,6 +90,7 @@ class Engine:
         Interrupted jobs whose work was kept are resumed, and of the others those that have tries left tried again.
         """
         waiting = await self._recovery.settle(projects)
+        await self._keys.start()
         await self._durable()
         for order in waiting:  # not before: a try whose time has come begins in the next turn of the loop
             self.turns.add_again(order)
@@ -116,7 +117,7 @@ class Engine:
         self, project: str, kind_name: str, params: Mapping[str, Any], key: str, *, retry: Any = None
     ) -> str | None:
         """The job that came of the same request with the same key. Raises KeyReused where `submit` would."""
-        return await self._keys.job(key, fingerprint(project, kind_name, params, retry))
+        return await self._keys.job(key, self._keys.fingerprint(project, kind_name, params, retry))
 
     def check(self, project: Project, kind_name: str, params: Mapping[str, Any]) -> Accepted:
         """See `Intake.check`. Raises BadRequest, BadParams, UrlRefused."""
@@ -146,7 +147,7 @@ class Engine:
         policy = self._intake.policy(retry)
         if key is None:
             return await taken()
-        wanted = fingerprint(project.id, kind_name, params, retry)
+        wanted = self._keys.fingerprint(project.id, kind_name, params, retry)
         async with self._keyed:
             if known := await self._keys.job(key, wanted):
                 return await self._told(known)

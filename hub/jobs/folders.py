@@ -149,6 +149,11 @@ class Folders:
             remove(folder)
 
 
+def kept_folder(home: Path) -> Path:
+    """Where the kept work of the project with this home is."""
+    return home.parents[1] / "kept" / home.name
+
+
 def _entries(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         yield from folder.iterdir()
@@ -157,10 +162,16 @@ def _entries(folder: Path) -> Iterator[Path]:
 def remove(folder: Path) -> None:
     """Remove a folder and all in it, read-only parts included; no complaint when it is not there."""
 
-    def unlock(function: Any, path: str, _: object) -> None:
+    def unlock(function: Any, path: str, failure: Any) -> None:
+        if isinstance(failure[1], FileNotFoundError):  # somebody else removes it, too
+            return
         with contextlib.suppress(OSError):
             Path(path).parent.chmod(0o700)
-            function(path)
+            if function in {os.unlink, os.rmdir}:
+                function(path)
+            else:  # a folder that cannot be looked into
+                Path(path).chmod(0o700)
+                shutil.rmtree(path)
 
     if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder, onerror=unlock)

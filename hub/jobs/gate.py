@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import urllib.parse
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from hub.jobs.base import JobFailed, Rules
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ssh": 22, "git": 9418}
 LONGEST_URL = 2048
+CLOSED = "Local folders are not open to jobs here, except inside the setting `roots` and outside of the hub's own data."
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCP = re.compile(r"([^/:@\[\]]+)@(\[[^\]]*\]|[^/:\[\]]+):(.*)")
@@ -236,7 +238,7 @@ def check(url: str, rules: Rules) -> RemoteUrl:
     remote = parse(url)
     if remote.scheme == "file":
         if not any(Path(remote.path).is_relative_to(root) for root in rules.roots):
-            raise UrlRefused("Local folders are not open to jobs here, except inside the setting `roots`.")
+            raise UrlRefused(CLOSED)
         return remote
     check_addresses(literal_addresses(remote), rules)
     return remote
@@ -278,13 +280,21 @@ def local_path(remote: RemoteUrl, rules: Rules) -> Path:
     """
     try:
         real = Path(remote.path).resolve()
-        is_inside = any(real.is_relative_to(Path(root).resolve()) for root in rules.roots)
-        if is_inside:
+        if is_open(real, rules):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 real.lstat()
     except (OSError, RuntimeError, ValueError) as exc:  # a name too long, no permission; a loop of links; no such name
         reason = exc.strerror if isinstance(exc, OSError) else None
         raise UrlRefused(f"The path cannot be followed: {reason or 'it leads nowhere'}.") from exc
-    if not is_inside:
-        raise UrlRefused("Local folders are not open to jobs here, except inside the setting `roots`.")
+    if not is_open(real, rules):
+        raise UrlRefused(CLOSED)
     return real
+
+
+def is_open(real: Path, rules: Rules) -> bool:
+    """May jobs use what is at `real`, a path in which no link is left? Blocks."""
+
+    def is_in(folders: Iterable[str]) -> bool:
+        return any(real.is_relative_to(Path(folder).resolve()) for folder in folders)
+
+    return is_in(rules.roots) and not is_in(rules.closed)

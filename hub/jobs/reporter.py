@@ -35,7 +35,7 @@ class Reporter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`free_bytes` tells what is left on the disk that the run writes to, `check_memory` raises when the run has
-        taken too much; None: nobody looks.
+        taken too much; None: nobody looks. Both may raise what ends the run.
         """
         self._send = send
         self._is_cancelled = is_cancelled
@@ -61,6 +61,7 @@ class Reporter:
 
     def stage(self, name: str) -> None:
         with self._lock:
+            self._disk_at = float("-inf")  # what a short stage has written is looked at before the next one
             self._check()
             self._flush()
             self._send({"stage": name})

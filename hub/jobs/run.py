@@ -22,7 +22,7 @@ KILL_AFTER_S = 1.0
 """A cancelled child has this long to stop by itself; with the cleaning, cancel then takes less than 2 s."""
 
 FAILED_HINT = "Retry; if it happens again, the hub's log has the details."
-NO_ROOM = frozenset({"disk_full"})
+NO_ROOM = frozenset({"disk_full", "project_full"})
 """Failures after which work is not kept: it is what fills the disk."""
 
 

@@ -11,7 +11,7 @@ from hub.core.events import ENDS, Event, State
 from hub.core.job import JobState
 from hub.core.ports import Batch, EventFilter, JobFilter, Key, Lost, Opened, Page, Project, Receipt
 from hub.core.statistics import Ran
-from hub.journal.memory_tables import MemorySchedules, MemoryWebhooks
+from hub.journal.memory_tables import MemorySchedules, MemoryTokens, MemoryWebhooks
 from hub.journal.reading import dump
 
 SLICE = 200
@@ -33,6 +33,7 @@ class MemoryJournal:
         self._receipts: dict[tuple[str, str], Receipt] = {}
         self._schedules = MemorySchedules(self._projects)
         self._webhooks = MemoryWebhooks(self._projects)
+        self._tokens = MemoryTokens()
 
     @property
     def schedules(self) -> MemorySchedules:
@@ -41,6 +42,10 @@ class MemoryJournal:
     @property
     def webhooks(self) -> MemoryWebhooks:
         return self._webhooks
+
+    @property
+    def tokens(self) -> MemoryTokens:
+        return self._tokens
 
     async def open(self, *, recent_jobs: int) -> str:
         self._recent_jobs = recent_jobs

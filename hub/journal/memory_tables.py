@@ -1,12 +1,13 @@
-"""The journal's tables in memory: the twins of `schedules` and `webhooks`."""
+"""The journal's tables in memory: the twins of `schedules`, `webhooks` and `tokens`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from hub.core.cursors import number
 from hub.core.job import JobState
 from hub.core.ports import Page, Project
 from hub.core.schedules import ScheduleState
+from hub.core.tokens import KEPT_REVOKED, SIGN_INS_KEPT, SignIn, Token
 from hub.core.webhooks import (
     DISABLED,
     DROPPED,
@@ -135,3 +136,48 @@ class MemoryWebhooks:
         waiting = self._waiting(webhook)
         for place, made in waiting[: max(len(waiting) - keep, 0)]:
             self._deliveries[made.id] = (place, replace(made, state=Delivered.FAILED, next_at=None, error=why))
+
+
+class MemoryTokens:
+    def __init__(self) -> None:
+        self._tokens: dict[str, Token] = {}
+        self._sign_ins: dict[str, SignIn] = {}
+
+    async def all(self) -> list[Token]:
+        return sorted(self._tokens.values(), key=lambda token: (token.created, token.id))
+
+    async def add(self, token: Token) -> None:
+        self._tokens[token.id] = token
+
+    async def use(self, used: Mapping[str, int]) -> None:
+        for id_, at in used.items():
+            if id_ in self._tokens:
+                token = self._tokens[id_]
+                self._tokens[id_] = replace(token, used=max(at, token.used or 0))
+
+    async def revoke(self, tokens: Sequence[str], now_ms: int) -> list[str]:
+        done = [id_ for id_ in dict.fromkeys(tokens) if id_ in self._tokens and self._tokens[id_].revoked is None]
+        for id_ in done:
+            self._tokens[id_] = replace(self._tokens[id_], revoked=now_ms)
+        self._sign_ins = {digest: kept for digest, kept in self._sign_ins.items() if kept.token not in done}
+        revoked = [token for token in self._tokens.values() if token.revoked is not None]
+        for token in sorted(revoked, key=lambda token: (-(token.revoked or 0), token.id))[KEPT_REVOKED:]:
+            del self._tokens[token.id]
+        return done
+
+    async def sign_ins(self) -> list[SignIn]:
+        return sorted(self._sign_ins.values(), key=lambda each: (each.created, each.digest))
+
+    async def sign_in(self, sign_in: SignIn, now_ms: int) -> bool:
+        token = self._tokens.get(sign_in.token)
+        is_done = token is not None and token.revoked is None
+        if is_done:
+            self._sign_ins[sign_in.digest] = sign_in
+        self._sign_ins = {digest: kept for digest, kept in self._sign_ins.items() if kept.expires > now_ms}
+        mine = [kept for kept in self._sign_ins.values() if kept.token == sign_in.token]
+        for old in sorted(mine, key=lambda each: (-each.created, each.digest))[SIGN_INS_KEPT:]:
+            del self._sign_ins[old.digest]
+        return is_done
+
+    async def sign_out(self, digest: str) -> None:
+        self._sign_ins.pop(digest, None)

@@ -230,3 +230,38 @@ ON CONFLICT DO NOTHING;
 -- name: receipts
 SELECT receipts.job, receipts.key, project, seq, fingerprint FROM json_each(?1) AS wanted
 JOIN receipts ON receipts.job = json_extract(wanted.value, '$[0]') AND receipts.key = json_extract(wanted.value, '$[1]');
+
+-- name: tokens
+SELECT row, digest, used, revoked FROM tokens ORDER BY row ->> 'created', id;
+
+-- name: add_token
+INSERT INTO tokens (id, digest, row) VALUES (?, ?, ?);
+
+-- name: use_token
+UPDATE tokens SET used = max(?1, coalesce(used, 0)) WHERE id = ?2;
+
+-- name: revoke_token
+UPDATE tokens SET revoked = ?1 WHERE id = ?2 AND revoked IS NULL;
+
+-- name: forget_revoked
+DELETE FROM tokens WHERE id IN (
+  SELECT id FROM tokens WHERE revoked IS NOT NULL ORDER BY revoked DESC, id LIMIT -1 OFFSET ?
+);
+
+-- name: sign_ins
+SELECT digest, token, created, expires FROM sign_ins ORDER BY created, digest;
+
+-- name: sign_in
+INSERT INTO sign_ins (digest, token, created, expires)
+SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM tokens WHERE id = ?2 AND revoked IS NULL);
+
+-- name: sign_out
+DELETE FROM sign_ins WHERE digest = ?;
+
+-- name: sign_out_token
+DELETE FROM sign_ins WHERE token = ?;
+
+-- name: forget_sign_ins
+DELETE FROM sign_ins WHERE expires <= ?1 OR digest IN (
+  SELECT digest FROM sign_ins WHERE token = ?2 ORDER BY created DESC, digest LIMIT -1 OFFSET ?3
+);

@@ -14,8 +14,10 @@ from hub.core.events import Event
 from hub.core.job import JobState
 from hub.core.ports import Batch, EventFilter, JobFilter, Key, Lost, Opened, Page, Project, Receipt
 from hub.core.statistics import Ran
+from hub.journal import damage
 from hub.journal.reading import SQL, Reader, dump, listed
 from hub.journal.schedules import SqliteSchedules
+from hub.journal.tokens import SqliteTokens
 from hub.journal.transactions import Transactions, translated
 from hub.journal.webhooks import SqliteWebhooks
 
@@ -51,6 +53,7 @@ class SqliteJournal:
         """For who reads much: those who catch up do not wait behind them."""
         self._schedules = SqliteSchedules(self._transactions, self._reader)
         self._webhooks = SqliteWebhooks(self._transactions, self._reader)
+        self._tokens = SqliteTokens(self._transactions, self._reader)
 
     @property
     def schedules(self) -> SqliteSchedules:
@@ -59,6 +62,10 @@ class SqliteJournal:
     @property
     def webhooks(self) -> SqliteWebhooks:
         return self._webhooks
+
+    @property
+    def tokens(self) -> SqliteTokens:
+        return self._tokens
 
     async def open(self, *, recent_jobs: int) -> str:
         self._recent_jobs = recent_jobs
@@ -70,8 +77,6 @@ class SqliteJournal:
 
     async def _open(self) -> str:
         with translated():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)
             await self._transactions.open(self._path, self._prepare, self._busy_timeout_s)
         await self._reader.open(self._path)
         await self._slow.open(self._path)
@@ -245,7 +250,8 @@ class SqliteJournal:
         return Key(key=key, fingerprint=row[0], job=row[1], at=row[2]) if row else None
 
     def _prepare(self, db: sqlite3.Connection) -> None:
-        """Raises JournalTooNew."""
+        """Raises JournalTooNew, JournalDamaged."""
+        damage.check_file(db, self._path)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute(f"PRAGMA synchronous={self._synchronous}")
         db.execute("PRAGMA foreign_keys=ON")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hub.core.errors import JournalUnavailable
+from hub.journal import damage
 from hub.sql import Connection, transaction
 
 T = TypeVar("T")
@@ -27,14 +28,19 @@ class Transactions:
     def __init__(self) -> None:
         self._thread: ThreadPoolExecutor | None = None
         self._db: sqlite3.Connection | None = None
+        self._path = Path()
+        self._file = (0, 0)
 
     async def open(self, path: Path, prepare: Work[None], busy_timeout_s: float) -> None:
         """`prepare` is run first, outside of a transaction."""
 
         def connect() -> None:
+            damage.make(path)
+            damage.check_log(path)
             self._db = sqlite3.connect(
                 path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False, factory=Connection
             )
+            self._path, self._file = path, _identity(path)
             prepare(self._db)
 
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
@@ -72,8 +78,19 @@ class Transactions:
 
     def _transact(self, work: Work[T]) -> T:
         db = self._connected()
+        if _identity(self._path) != self._file:  # SQLite would go on, into a file that nobody finds again
+            raise JournalUnavailable(f"The journal {self._path} was moved or removed while the hub runs: put it back.")
         with transaction(db):
             return work(db)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file is at `path`; (0, 0) for none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager
@@ -82,4 +99,6 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as exc:
+        if damage.is_damage(exc):
+            raise damage.damaged("of this hub", str(exc)) from exc
         raise JournalUnavailable(f"The journal cannot be used just now: {exc}") from exc

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from hub.core.errors import BadRequest
+from hub.core.cursors import unknown_cursor
 from hub.snapshots import manifest, pruning, snapshot
 from hub.snapshots.catalog import Catalog
 from hub.snapshots.comparison import differences
@@ -45,7 +45,7 @@ class Reader:
         """A page of snapshots, newest first; one that cannot be read is there with `error`."""
         ids = snapshot.ids(self._store)[::-1]
         if cursor is not None and not snapshot.ID.fullmatch(cursor):
-            raise BadRequest("That cursor is not one that a page of this list gave out.")
+            raise unknown_cursor()
         rest = [id_ for id_ in ids if cursor is None or id_ < cursor]
         page = rest[:limit]
         hurt = self._hurt()
@@ -192,4 +192,4 @@ def _path_of(cursor: str | None) -> bytes | None:
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise BadRequest("That cursor is not one that a page of this list gave out.") from exc
+        raise unknown_cursor() from exc

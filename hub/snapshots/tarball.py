@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 import zstandard
 
 from hub.snapshots.contents import Contents
-from hub.snapshots.entries import FILE, FOLDER, LINK, Entry
+from hub.snapshots.entries import FILE, FOLDER, LINK, Entry, shown
+from hub.snapshots.errors import Damaged
 from hub.snapshots.packs import THREADS
 
 BLOCK = 512
@@ -36,15 +37,34 @@ def compressed(parts: Iterable[bytes]) -> Iterator[bytes]:
 def tar(entries: Iterable[Entry], contents: Contents, top: bytes = b"") -> Iterator[bytes]:
     """`top` is the folder that everything is in. Raises Damaged, ObjectMissing, and the store's errors."""
     above = top + b"/" if top else b""
+    links: set[bytes | None] = set()
     for entry in entries:
         if entry.type not in {FILE, FOLDER, LINK}:
             continue
+        _refuse_behind_link(entry, links)
+        if entry.type == LINK:
+            links.add(entry.path)
         info = _info(entry, above)
         if info.type == tarfile.REGTYPE:
             yield from _file(entry, info, contents)
         else:
             yield _head(info)
     yield bytes(2 * BLOCK)
+
+
+def _refuse_behind_link(entry: Entry, links: set[bytes | None]) -> None:
+    """No folder holds such an entry, but a manifest in other hands might: many a tar would write through the link.
+
+    Raises Damaged.
+    """
+    for path in (entry.path, entry.hard_link or b""):
+        above = path.rpartition(b"/")[0]
+        while above:
+            if above in links:
+                raise Damaged(f"The manifest has something behind the link {shown(above)}.")
+            above = above.rpartition(b"/")[0]
+    if not links.isdisjoint({entry.path, entry.hard_link}):
+        raise Damaged(f"The manifest has {shown(entry.path)} twice, or as a further name of a link.")
 
 
 def _info(entry: Entry, above: bytes) -> tarfile.TarInfo:

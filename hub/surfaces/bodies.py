@@ -16,7 +16,7 @@ def text_of(body: Mapping[str, Any], name: str) -> str | None:
 
 def flag_of(body: Mapping[str, Any], name: str) -> bool:
     """False where it is missing. Raises BadRequest."""
-    value = body.get(name) or False
-    if type(value) is not bool:
+    value = body.get(name)
+    if value is not None and type(value) is not bool:
         raise BadRequest(f"{name} must be true or false.")
-    return value
+    return bool(value)

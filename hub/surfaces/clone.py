@@ -202,7 +202,9 @@ async def _started(desk: Desk, asked: Mapping[str, Any]) -> tuple[Project, JobSt
 
 
 def _credentials(body: Mapping[str, Any]) -> dict[str, Any]:
-    given = body.get("credentials") or {}
+    given = body.get("credentials")
+    if given is None:
+        return {}
     if not isinstance(given, dict) or set(given) - set(CREDENTIALS):
         raise BadRequest(f"credentials must be an object of {', '.join(CREDENTIALS)}.")
     return given

@@ -1,13 +1,14 @@
 """What a watcher asks for: one reading of the same parameters for every transport."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from hub.core.cohorts import CohortKey
 from hub.core.composition import View
 from hub.core.errors import BadRequest
 from hub.core.ports import Encoding
+from hub.transports.permit import Permit
 
 CADENCES_MS = (0, 50, 100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000)
 """What `min_interval_ms` is rounded up to, so that watchers who want nearly the same share their bytes."""
@@ -53,6 +54,8 @@ class Ask:
     cadence_ms: int
     job: str | None
     logs: bool
+    projects: frozenset[str] | None = None
+    """Of the feed, the only ones that are shown; None: all."""
 
     def __post_init__(self) -> None:
         if self.job is not None and self.project is None:
@@ -69,9 +72,19 @@ class Ask:
             logs=project is not None and query.get("logs", "1") not in {"0", "false"},
         )
 
+    def within(self, permit: Permit) -> Self:
+        """The same, as far as the permit goes. Raises Forbidden where it does not reach."""
+        permit.check(self.project, self.job)
+        return replace(self, projects=permit.projects) if self.project is None else self
+
     def key(self, encoding: Encoding, *, closes: bool, states: bool = False, absorbs: bool = False) -> CohortKey:
         """`states`, `absorbs`: see View."""
         view = View(
-            job=self.job, logs=self.logs, closes=closes and self.job is not None, states=states, absorbs=absorbs
+            job=self.job,
+            logs=self.logs,
+            closes=closes and self.job is not None,
+            states=states,
+            absorbs=absorbs,
+            projects=self.projects,
         )
         return CohortKey(encoding=encoding, cadence_ms=self.cadence_ms, view=view)

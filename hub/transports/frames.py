@@ -172,7 +172,7 @@ class FrameReader:
     def _check_size(self, opcode: Opcode, size: int) -> None:
         before = self._message.size if self._message is not None and not opcode.is_control else 0
         if before + size > self._limit and not opcode.is_control:
-            raise Violation(TOO_BIG, f"a message may have {self._limit} bytes")
+            raise Violation(TOO_BIG, f"a message may have {self._limit} bytes (max_frame_bytes)")
 
     def _payload(self, current: _Frame) -> Received | None:
         """Take what has come of the frame's payload; a message when that completes one."""

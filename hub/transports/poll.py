@@ -74,7 +74,7 @@ async def look(delivery: Delivery, ask: Ask, cursor: str | None, tags: set[str])
     Without a cursor that is a snapshot, unless the caller has the present one, as its `tags` tell.
     """
     if ask.project is None:
-        return look_at_feed(delivery, cursor, tags)
+        return look_at_feed(delivery, cursor, tags, ask.projects)
     project, tracker = ask.project, delivery.tracker
     now = str(tracker.channel(project).position)
     if cursor is None and tags & {now, "*"}:
@@ -91,11 +91,13 @@ async def look(delivery: Delivery, ask: Ask, cursor: str | None, tags: set[str])
     return messages, now
 
 
-def look_at_feed(delivery: Delivery, cursor: str | None, tags: set[str]) -> tuple[Sequence[Message], str]:
+def look_at_feed(
+    delivery: Delivery, cursor: str | None, tags: set[str], projects: frozenset[str] | None = None
+) -> tuple[Sequence[Message], str]:
     now = str(delivery.tracker.feed_position)
     if cursor == now or (cursor is None and tags & {now, "*"}):
         return [], now
-    return delivery.tracker.feed_snapshot().messages, now
+    return delivery.tracker.feed_snapshot(projects).messages, now
 
 
 def answer(messages: Sequence[Message], cursor: str) -> dict[str, Any]:
@@ -117,6 +119,7 @@ def retry_after(delivery: Delivery, ask: Ask) -> int:
     """Whole seconds until asking again is worth it, by how fast things move: half as long as nothing has moved yet."""
     tracker = delivery.tracker
     jobs = tracker.live_jobs() if ask.project is None else tracker.channel(ask.project).live_jobs()
+    jobs = [job for job in jobs if ask.projects is None or job.project in ask.projects]
     if not jobs:
         return IDLE_S
     if not any(job.state in {State.RUNNING, State.CANCELLING} for job in jobs):

@@ -15,8 +15,9 @@ from hub.core.ports import Encoding
 from hub.transports.ask import Ask
 from hub.transports.encodings import LAST_CHUNK, SSE, SSE_PLAIN, http_chunk
 from hub.transports.outlet import SocketOutlet, half_close, prepare_socket
+from hub.transports.permit import permit_of
 from hub.transports.replay import has_nothing_left, watched_job
-from hub.transports.stream import Delivery, end_reason, follow
+from hub.transports.stream import CALLER, Delivery, end_reason, follow
 from hub.transports.takeover import take_over
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,17 @@ async def serve_sse(
 class EventStream(asyncio.Protocol):
     """One open stream, from its first event until the watcher leaves, the hub ends it, or its job has ended."""
 
-    __slots__ = ("_delivery", "_dialect", "_encoding", "_outlet", "_reason", "_task", "_timer", "_transport")
+    __slots__ = (
+        "_delivery",
+        "_dialect",
+        "_encoding",
+        "_outlet",
+        "_reason",
+        "_release",
+        "_task",
+        "_timer",
+        "_transport",
+    )
 
     def __init__(self, request: web.Request, delivery: Delivery, dialect: Dialect) -> None:
         """Takes the connection over. Raises ConnectionError."""
@@ -105,7 +116,8 @@ class EventStream(asyncio.Protocol):
         """The catch-up."""
         self._timer: asyncio.TimerHandle | None = None
         take_over(request, self)
-        delivery.tracker.attach(self._outlet, "sse", self._encoding)
+        delivery.tracker.attach(self._outlet, "sse", self._encoding, request.get(CALLER, ""))
+        self._release = permit_of(request).hold(self._outlet.end)
 
     def begin(self, ask: Ask | Find) -> None:
         opening = self._dialect.opening + self._encoding.encode(self._delivery.hello(), None)
@@ -127,6 +139,7 @@ class EventStream(asyncio.Protocol):
             self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
+        self._release()
         self._delivery.tracker.detach(self._outlet, self._reason)
 
     # -- inside -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aiohttp import web
+
 from hub.core.cohorts import CohortKey
 from hub.core.errors import EndReason, HubError, NotFound
 from hub.core.messages import Hello
@@ -13,6 +15,8 @@ from hub.core.tracker import Tracker
 from hub.transports.outlet import SocketOutlet
 from hub.transports.replay import replay
 
+CALLER = web.RequestKey("CALLER", str)
+"""Under which name a request's address is counted; empty where it is not."""
 PAGES_WAITING_BYTES = 64 * 1024
 """A replay goes on while no more than this waits to be sent."""
 
@@ -51,7 +55,7 @@ async def follow(
     """
     tracker = delivery.tracker
     if project is None:
-        first = tracker.feed_snapshot()
+        first = tracker.feed_snapshot(key.view.projects)
         tracker.counts.caught_up["snapshot"] += 1
         outlet.send(first.messages, tracker.epoch)
         return tracker.join(outlet, None, first.told, key)

@@ -9,12 +9,15 @@ from aiohttp import HttpVersion11, web
 
 from hub.core import strict_json
 from hub.core.errors import BadRequest, EndReason, HubError
+from hub.core.messages import Bye
 from hub.core.subscription import Subscription
 from hub.transports.ask import Ask, cadence
 from hub.transports.encodings import WS, text, ws_frame
+from hub.transports.frames import close_frame
 from hub.transports.handshake import VERSION, WrongVersion, answer_headers
 from hub.transports.outlet import SocketOutlet, prepare_socket
-from hub.transports.stream import Delivery, end_reason, follow
+from hub.transports.permit import permit_of
+from hub.transports.stream import CALLER, Delivery, end_reason, follow
 from hub.transports.takeover import take_over
 from hub.transports.wire import Wire
 
@@ -54,10 +57,25 @@ async def serve_ws(request: web.Request, delivery: Delivery, ask: Ask) -> web.St
     return response
 
 
+async def refuse_ws(request: web.Request, reason: EndReason) -> web.StreamResponse:
+    """Upgrade, say why not, and close: a page's script hears nothing of an answer that is no upgrade.
+
+    Raises BadRequest for what is no handshake.
+    """
+    if request.version < HttpVersion11:
+        raise BadRequest("A WebSocket begins with a request in HTTP/1.1.")
+    response = web.StreamResponse(status=101, headers=answer_headers(request.headers))
+    response.force_close()
+    await response.prepare(request)
+    bye = Bye(reason=reason.word, retry=reason.come_back)
+    await response.write(WS.frame([WS.encode(bye, None)]) + close_frame(CLOSE_CODES[reason], reason.word))
+    return response
+
+
 class Conversation:
     """One open WebSocket: its outlet, its subscriptions by project, and its client's requests."""
 
-    __slots__ = ("_delivery", "_outlet", "_reason", "_subscriptions", "_task", "_wire")
+    __slots__ = ("_delivery", "_outlet", "_permit", "_reason", "_release", "_subscriptions", "_task", "_wire")
 
     def __init__(self, request: web.Request, delivery: Delivery) -> None:
         """Takes the connection over. Raises ConnectionError."""
@@ -70,7 +88,9 @@ class Conversation:
         self._task: asyncio.Task[None] | None = None
         """A catch-up under way; nothing is heard meanwhile."""
         early = take_over(request, self._wire)
-        delivery.tracker.attach(self._outlet, "ws", WS)
+        delivery.tracker.attach(self._outlet, "ws", WS, request.get(CALLER, ""))
+        self._permit = permit_of(request)
+        self._release = self._permit.hold(self._outlet.end)
         self._wire.hold()
         if early:
             self._wire.data_received(early)
@@ -103,6 +123,7 @@ class Conversation:
 
     def gone(self) -> None:
         self.closing()
+        self._release()
         self._delivery.tracker.detach(self._outlet, self._reason)
 
     # -- inside -------------------------------------------------------------------------------------------------------
@@ -162,6 +183,7 @@ class Conversation:
 
     async def _subscribe(self, ask: Ask) -> None:
         """Follow `ask.project`, anew if it was followed already."""
+        ask = ask.within(self._permit)
         tracker = self._delivery.tracker
         self._subscriptions = {p: s for p, s in self._subscriptions.items() if tracker.follows(self._outlet, s)}
         old = self._subscriptions.get(ask.project)
@@ -175,6 +197,8 @@ class Conversation:
             raise BadRequest(
                 f"One connection follows at most {self._delivery.max_subscriptions} projects; open another, or poll.",
                 code="too_many_subscriptions",
+                setting="max_subscriptions",
+                limit=self._delivery.max_subscriptions,
             )
         key = ask.key(WS, closes=False)
         if old is not None:

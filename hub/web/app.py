@@ -12,14 +12,19 @@ from hub.jobs.schedules.schedule import Every, Schedule
 from hub.surfaces.desk import DESK
 from hub.surfaces.index import OPENED, Opened
 from hub.transports.wire import CLOSE_S
-from hub.web import cors, exports, schedules, search, snapshots, statistics
+from hub.web import cors, exports, limits, schedules, search, snapshots, statistics
 from hub.web.assembly import Hub, drain
+from hub.web.contract import keep_to_contract
 from hub.web.desk import HubDesk
+from hub.web.entrance import entrance, note_begun
 from hub.web.errors import Handler, tell_errors
 from hub.web.guard import SAFE_METHODS, guard
 from hub.web.keys import HUB
+from hub.web.limits import CONNECTIONS, RATES, limit
 from hub.web.metrics import METRICS, registered, watch_lag
 from hub.web.page import ASSETS, harden, load
+from hub.web.readiness import READINESS, Readiness
+from hub.web.requests import REQUESTS, Requests, account, tell_id
 from hub.web.routes import ROUTES
 
 
@@ -32,21 +37,36 @@ async def finish_changes(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def create_app(hub: Hub) -> web.Application:
-    middlewares = [tell_errors, guard, cors.answer_preflight, finish_changes]
+    middlewares = [
+        account,
+        tell_errors,
+        limit,
+        guard,
+        cors.answer_preflight,
+        entrance,
+        keep_to_contract,
+        finish_changes,
+    ]
     app = web.Application(middlewares=middlewares, client_max_size=hub.settings.max_body_bytes)
     app[HUB] = hub
+    app[REQUESTS] = Requests()
+    app[READINESS] = Readiness(hub.writer, hub.settings.data_path, hub.settings.min_free_bytes)
+    limits.remember(app)
     app[ASSETS] = load(static_dir())
     app.add_routes(ROUTES)
     app[DESK] = HubDesk(hub)
     app[OPENED] = Opened()
     app.on_response_prepare.append(harden)
+    app.on_response_prepare.append(tell_id)
     app.on_response_prepare.append(cors.open_to_named)
+    app.on_response_prepare.append(note_begun)
     app.on_shutdown.append(_drain)
     app.on_cleanup.append(_see_off)
-    app[METRICS] = registered(hub)
+    app[METRICS] = registered(hub, app[CONNECTIONS], app[RATES], app[REQUESTS], app[READINESS])
     statistics.remember(app)
     exports.remember(app)
     app.cleanup_ctx.append(_lag_watch)
+    app.cleanup_ctx.append(limits.sweeping)
     app.cleanup_ctx.append(_schedules)
     app.cleanup_ctx.append(schedules.scheduling)
     app.cleanup_ctx.append(search.searching)
@@ -72,6 +92,7 @@ async def _schedules(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _drain(app: web.Application) -> None:
+    app[READINESS].is_draining = True
     await app[HUB].schedules.stop()  # first: a turn that is due now comes after the restart instead
     await drain(app[HUB])
 

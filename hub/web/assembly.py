@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hub
+from hub.access.doorkeeper import Doorkeeper
+from hub.access.places import is_local
 from hub.backplane.local import LocalBackplane
+from hub.commits.database import NAME as COMMITS
+from hub.commits.database import refuse_newer
 from hub.core import ids
 from hub.core.catalog import Catalog
 from hub.core.cohorts import Limits
@@ -52,6 +56,7 @@ class Hub:
     rules: Rules
     clock: LoopClock
     redactor: Redactor
+    keeper: Doorkeeper
     catalog: Catalog
     journal: Store
     ledger: Ledger
@@ -70,10 +75,11 @@ class Hub:
 async def assembled(settings: Settings, journal: Store | None = None) -> AsyncIterator[Hub]:
     """A hub at work, with its background tasks; `journal` replaces the SQLite one.
 
-    Raises FolderTaken, JournalTooNew, JournalUnavailable.
+    Raises FolderTaken, JournalTooNew, CommitsTooNew, JournalUnavailable.
     """
     folder = settings.data_path
     with _locked(folder):
+        await asyncio.to_thread(refuse_newer, folder / COMMITS)  # at once, rather than when a job needs it
         journal = journal or SqliteJournal(folder / "journal.sqlite3", durable_power=settings.durable_power)
         epoch = await journal.open(recent_jobs=settings.recent_jobs)
         try:
@@ -82,6 +88,7 @@ async def assembled(settings: Settings, journal: Store | None = None) -> AsyncIt
                 asyncio.create_task(made.writer.run(), name="writer"),
                 asyncio.create_task(beat(made.tracker, settings.heartbeat_s), name="heartbeat"),
                 asyncio.create_task(_pruning(made), name="prune"),
+                asyncio.create_task(made.keeper.run(), name="doorkeeper"),
             ]
             for task in tasks:
                 task.add_done_callback(_report_death)
@@ -108,7 +115,7 @@ async def assembled(settings: Settings, journal: Store | None = None) -> AsyncIt
 async def _make(settings: Settings, journal: Store, epoch: str, folder: Path) -> Hub:
     clock = LoopClock(asyncio.get_running_loop())
     redactor, catalog, backplane = Redactor(), Catalog(), LocalBackplane()
-    rules = _rules(settings)
+    rules = rules_of(settings)
     redactor.add(environment.secrets(os.environ).values())
     tracker = Tracker(epoch=epoch, boot=ids.token(), clock=clock, limits=_limits(settings))
     backplane.listen(tracker.deliver)
@@ -153,8 +160,11 @@ async def _make(settings: Settings, journal: Store, epoch: str, folder: Path) ->
         days=settings.webhook_days,
         agent=f"progress-hub/{hub.__version__}",
     )
+    is_exposed = not all(map(is_local, settings.hosts))
+    keeper = Doorkeeper(journal.tokens, folder, clock, policy=settings.sign_in, is_exposed=is_exposed)
+    await keeper.open()
     return Hub(
-        settings=settings, rules=rules, clock=clock, redactor=redactor, catalog=catalog, journal=journal,
+        settings=settings, rules=rules, clock=clock, redactor=redactor, keeper=keeper, catalog=catalog, journal=journal,
         ledger=ledger, tracker=tracker, writer=writer, engine=engine, outside=outside,
         delivery=_delivery(settings, tracker, journal, clock), schedules=Schedules(journal.schedules, clock),
         post=post, changing=asyncio.Lock(),
@@ -171,18 +181,28 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _rules(settings: Settings) -> Rules:
+def rules_of(settings: Settings) -> Rules:
+    """What jobs must keep, and who asks on their behalf."""
     return Rules(
         roots=settings.roots,
+        closed=_closed(settings),
         allow_networks=settings.allow_networks,
         connect_timeout_s=settings.connect_timeout_s,
         silence_timeout_s=settings.silence_timeout_s,
         min_free_bytes=settings.min_free_bytes,
+        max_project_bytes=settings.max_project_bytes,
         store=settings.store_url,
         store_options=environment.options(os.environ),
         snapshot_quiet_s=settings.snapshot_quiet_s,
         snapshot_wait_s=settings.snapshot_wait_s,
     )
+
+
+def _closed(settings: Settings) -> tuple[str, ...]:
+    """The data folder, and the store where that is a folder: who reads those reads every project, and the keys."""
+    store = settings.store_url
+    is_folder = store.startswith(("/", "file://"))
+    return (str(settings.data_path), *([store.removeprefix("file://")] if is_folder else []))
 
 
 def _terms(settings: Settings) -> Terms:
@@ -245,7 +265,7 @@ def _report_death(task: asyncio.Task[None]) -> None:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the data folder for this process alone; the system lets go of it however the process ends."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # the journal is nobody else's business
     lock = os.open(folder / "hub.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

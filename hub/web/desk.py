@@ -19,6 +19,7 @@ from hub.jobs.git import landing
 from hub.surfaces.encoding import iso
 from hub.transports.ask import Ask
 from hub.transports.sse import Dialect, Find, serve_sse
+from hub.transports.stream import CALLER
 from hub.web import commits, projects, schedules
 from hub.web.assembly import Hub
 from hub.web.events import check_room
@@ -129,7 +130,7 @@ class HubDesk:
         check_room(self._hub)
 
     async def stream(self, request: web.Request, ask: Ask | Find, dialect: Dialect) -> web.StreamResponse:
-        self.check_room()
+        check_room(self._hub, request.get(CALLER, ""))
         return await serve_sse(request, self._hub.delivery, ask, dialect)
 
     # -- inside -------------------------------------------------------------------------------------------------------

@@ -5,7 +5,18 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from hub.core.errors import BadRequest, Conflict, Forbidden, HubError, NotFound, Throttled, TooLarge, Unavailable
+from hub.core.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    HubError,
+    NotFound,
+    Throttled,
+    TooLarge,
+    TooLate,
+    Unauthorised,
+    Unavailable,
+)
 from hub.jobs.keys import KeyReused
 from hub.snapshots.errors import SnapshotGone, StoreTrouble
 
@@ -14,10 +25,12 @@ log = logging.getLogger(__name__)
 STATUSES: tuple[tuple[type[HubError], int], ...] = (
     (KeyReused, 422),  # IETF draft idempotency-key-header, 2.7
     (BadRequest, 400),
+    (Unauthorised, 401),
     (Forbidden, 403),
     (SnapshotGone, 410),
     (NotFound, 404),
     (Conflict, 409),
+    (TooLate, 408),
     (TooLarge, 413),
     (Throttled, 429),
     (Unavailable, 503),
@@ -37,6 +50,8 @@ def status_of(error: HubError) -> int:
 
 def response_of(error: HubError) -> web.Response:
     headers = {"Retry-After": str(error.detail.get("retry_after", RETRY_AFTER_S))} if error.retry else {}
+    if isinstance(error, Unauthorised):
+        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1
     return web.json_response(error.to_wire(), status=status_of(error), headers=headers)
 
 

@@ -5,8 +5,10 @@ from aiohttp import web
 from hub.core.errors import NotFound, Unavailable
 from hub.transports.ask import Ask
 from hub.transports.handshake import wants_websocket
+from hub.transports.permit import permit_of
 from hub.transports.poll import serve_poll
 from hub.transports.sse import HEADERS, serve_sse
+from hub.transports.stream import CALLER
 from hub.transports.ws import serve_ws
 from hub.web.assembly import Hub
 from hub.web.keys import HUB
@@ -18,10 +20,14 @@ class TooManyWatchers(Unavailable):
     code = "too_many_watchers"
 
 
-def check_room(hub: Hub, **instead: str) -> None:
-    """Raises TooManyWatchers, with what to ask for `instead`."""
-    if hub.tracker.watcher_count >= hub.settings.max_watchers:
-        raise TooManyWatchers(**instead)
+def check_room(hub: Hub, caller: str = "", **instead: str) -> None:
+    """`caller`: who is counted for it, if anybody. Raises TooManyWatchers, with what to ask for `instead`."""
+    most, most_of_one = hub.settings.max_watchers, hub.settings.max_watchers_address
+    if hub.tracker.watcher_count >= most:
+        raise TooManyWatchers(**instead, setting="max_watchers", limit=most)
+    if caller and most_of_one and hub.tracker.streams_of(caller) >= most_of_one:
+        text = f"Your address has {most_of_one} open streams, as many as it may; ask the same address for JSON instead."
+        raise TooManyWatchers(text, **instead, setting="max_watchers_address", limit=most_of_one)
 
 
 async def project_events(request: web.Request) -> web.StreamResponse:
@@ -35,7 +41,7 @@ async def all_events(request: web.Request) -> web.StreamResponse:
 
 
 async def serve(request: web.Request, hub: Hub, project: str | None) -> web.StreamResponse:
-    ask = Ask.read(project, request.query, request.headers.get("Last-Event-ID"))
+    ask = Ask.read(project, request.query, request.headers.get("Last-Event-ID")).within(permit_of(request))
     if ask.job is not None and project is not None:
         job = await hub.engine.state(ask.job)
         if job.project != project:
@@ -45,7 +51,7 @@ async def serve(request: web.Request, hub: Hub, project: str | None) -> web.Stre
     if is_sse and request.method == "HEAD":
         return web.Response(headers=HEADERS)
     if is_socket or is_sse:
-        check_room(hub, poll=str(request.rel_url.update_query(wait="20")))
+        check_room(hub, request.get(CALLER, ""), poll=str(request.rel_url.update_query(wait="20")))
     if is_socket:
         return await serve_ws(request, hub.delivery, ask)
     if is_sse:

@@ -12,6 +12,7 @@ from hub.core.ports import EventFilter, JobFilter
 
 LEVELS = ("debug", "info", "warning", "error")
 LONGEST = 1000
+LONGEST_MOMENT = 40
 MOST_VALUES = 50
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999."""
@@ -74,7 +75,7 @@ def moment(query: Mapping[str, str], name: str) -> int | None:
     if not text:
         return None
     try:
-        at = int(text) if text.lstrip("-").isdigit() else _read(text)
+        at = -1 if len(text) > LONGEST_MOMENT else int(text) if text.lstrip("-").isdigit() else _read(text)
     except (ValueError, OverflowError):
         at = -1
     if not 0 <= at <= LATEST_MS:

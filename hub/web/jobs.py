@@ -32,8 +32,8 @@ SHEET = Sheet(
 def key_of(request: web.Request) -> str | None:
     """The Idempotency-Key. Raises BadRequest."""
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii()):
-        raise BadRequest(f"Idempotency-Key must have 1 to {KEY_LENGTH} ASCII characters.")
+    if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
+        raise BadRequest(f"Idempotency-Key must have 1 to {KEY_LENGTH} printable ASCII characters.")
     return key
 
 

@@ -5,6 +5,9 @@ The hot path knows nothing of this: it counts in plain numbers (`hub.core.counts
 
 import asyncio
 import collections
+import itertools
+import platform
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -24,13 +27,20 @@ from prometheus_client.registry import Collector
 
 import hub as package
 from hub.core.errors import EndReason, LostReason
-from hub.core.events import BODIES, State
+from hub.core.events import BODIES, ENDS, State
+from hub.core.ledger import OUTSIDE
 from hub.core.schedules import Outcome
+from hub.jobs.kinds import KINDS
 from hub.web.assembly import Hub
+from hub.web.connections import Connections
+from hub.web.limits import RequestRates
+from hub.web.readiness import READINESS, Readiness
+from hub.web.requests import Requests
 from hub.web.webhooks import state_of
 
 PREFIX = "progress_hub_"
 TRANSPORTS = ("ws", "sse", "poll")
+REFUSALS = ("refused", "refused_address", "idle", "slow_head", "slow_reader")
 OUTCOMES = ("accepted", "duplicate", "refused", "throttled")
 TICK_S = 0.25
 LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -45,7 +55,8 @@ class HubCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         info = InfoMetricFamily(f"{PREFIX}build", "Version and identity of this process.")
-        info.add_metric([], {"version": package.__version__, "boot": self._hub.tracker.boot})
+        libraries = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+        info.add_metric([], {"version": package.__version__, **libraries, "boot": self._hub.tracker.boot})
         yield info
         yield from self._delivery()
         yield from self._watchers()
@@ -149,8 +160,52 @@ def _filled(
     return family
 
 
-def registered(hub: Hub) -> CollectorRegistry:
+class LimitCollector(Collector):
+    """Who was turned away at the door."""
+
+    def __init__(self, connections: Connections, rates: RequestRates) -> None:
+        self._connections = connections
+        self._rates = rates
+
+    def collect(self) -> Iterator[Metric]:
+        yield gauge("sockets", "Open connections, streams included.", value=len(self._connections))
+        text = "Connections that were refused or ended early, by why."
+        yield counter("connections_ended", text, "reason", self._connections.counts, REFUSALS)
+        yield counter("requests_throttled", "Requests beyond request_rate.", value=self._rates.throttled)
+
+
+class OperationsCollector(Collector):
+    """What was asked, and whether the hub can do its work."""
+
+    def __init__(self, hub: Hub, requests: Requests, readiness: Readiness) -> None:
+        self._hub = hub
+        self._requests = requests
+        self._readiness = readiness
+
+    def collect(self) -> Iterator[Metric]:
+        text = "Requests, by method and class of status; a stream is one. 4xx includes those whose client left."
+        requests = CounterMetricFamily(f"{PREFIX}http_requests", text, labels=["method", "status"])
+        for (method, status), count in sorted(self._requests.counts.items()):
+            requests.add_metric([method, status], count)
+        yield requests
+        text = "Jobs that have ended, by kind (outside: of other programs) and how."
+        ended = CounterMetricFamily(f"{PREFIX}jobs_ended", text, labels=["kind", "state"])
+        counts = self._hub.ledger.ended
+        for kind, state in itertools.product((*KINDS, OUTSIDE), (each.value for each in ENDS)):
+            ended.add_metric([kind, state], counts[kind, state])
+        yield ended
+        ready = self._readiness
+        yield gauge("draining", "1 once the hub was told to stop.", value=int(ready.is_draining))
+        yield gauge("disk_free_bytes", "Room on the disk of the data folder.", value=ready.free_bytes)
+        yield gauge("disk_floor_bytes", "Setting min_free_bytes: below it no job goes on.", value=ready.floor_bytes)
+
+
+def registered(
+    hub: Hub, connections: Connections, rates: RequestRates, requests: Requests, readiness: Readiness
+) -> CollectorRegistry:
     registry = CollectorRegistry()
+    registry.register(LimitCollector(connections, rates))
+    registry.register(OperationsCollector(hub, requests, readiness))
     registry.register(HubCollector(hub))
     ProcessCollector(registry=registry)
     GCCollector(registry)
@@ -158,6 +213,7 @@ def registered(hub: Hub) -> CollectorRegistry:
 
 
 async def metrics(request: web.Request) -> web.Response:
+    await request.app[READINESS].look()
     # choose_encoder is not typed as the pair that it is
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     body = encode(request.app[METRICS])

@@ -7,6 +7,7 @@ from hub.core.cursors import number
 from hub.jobs.kinds import KINDS
 from hub.web.bodies import listing, paging
 from hub.web.keys import HUB
+from hub.web.readiness import OK, READINESS
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -22,11 +23,11 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """The hub can do its work: its journal takes what is published."""
-    writer = request.app[HUB].writer
-    trouble = writer.trouble
-    body = {"status": "failing" if trouble else "ok", "journal": trouble or "ok"}
-    return web.json_response(body, status=503 if trouble else 200, headers={"Cache-Control": "no-store"})
+    """The hub can do its work; else 503 with the reasons. A balancer sends nothing new here then."""
+    parts = await request.app[READINESS].look()
+    reasons = [text for text in parts.values() if text != OK]
+    body = {"status": "failing" if reasons else OK, "reasons": reasons, **parts}
+    return web.json_response(body, status=503 if reasons else 200, headers={"Cache-Control": "no-store"})
 
 
 async def watchers(request: web.Request) -> web.Response:

@@ -1,41 +1,84 @@
 """Projects: create by URL, folder, or name on a code host; list, read, delete."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from hub.access.visitor import Visitor
 from hub.core import ids
-from hub.core.errors import BadRequest
+from hub.core.cursors import unknown_cursor
+from hub.core.errors import BadRequest, Conflict, Forbidden
 from hub.core.ports import Project
+from hub.core.tokens import Role
 from hub.jobs import gate
 from hub.jobs.base import ALL
 from hub.jobs.sources import Location, locate
 from hub.web import commits
 from hub.web.assembly import Hub
 from hub.web.bodies import listing, paging, read_object, text_field
+from hub.web.entrance import visitor_of
 from hub.web.jobs import state_object
 from hub.web.keys import HUB
 
 FIELDS = frozenset({"url", "path", "source", "repository", "id", "name"})
+BARE = frozenset({"id", "name"})
+
+
+class TooManyProjects(Conflict):
+    """The hub has as many projects as it takes; delete some first."""
+
+    code = "too_many_projects"
 
 
 async def create(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     body = await read_object(request, FIELDS)
-    project, is_new = await found_or_made(hub, body)
+    visitor = visitor_of(request)
+    found = may_be_made(hub, visitor, body)
+    project, is_new = (found, False) if found is not None else await found_or_made(hub, body)
+    visitor.check(project.id)
+    shown = project_object(hub, project)
+    if Role.WATCH not in visitor.roles and visitor.projects is None:  # no more than that there is such a project
+        shown = {name: shown[name] for name in ("id", "name", "created")} | {"job": None}
     href = f"/api/v1/projects/{project.id}"
-    return web.json_response(project_object(hub, project), status=201 if is_new else 200, headers={"Location": href})
+    return web.json_response(shown, status=201 if is_new else 200, headers={"Location": href})
+
+
+def may_be_made(hub: Hub, visitor: Visitor, body: Mapping[str, Any]) -> Project | None:
+    """The project that there is already, where a visitor to some projects asks for one of them. Raises Forbidden."""
+    is_bare = body.keys() <= BARE
+    if Role.RUN not in visitor.roles and not is_bare:
+        raise Forbidden("Without the role run you may make a project to publish into, by its id, and no other.")
+    if visitor.projects is None:
+        return None
+    wanted = text_field(body, "id", 64)
+    if wanted is None:
+        raise Forbidden("Name the project by its id: what you came with is for some projects only.")
+    visitor.check(wanted)
+    known = next((project for project in hub.catalog.all() if project.id == wanted), None)
+    # By another URL it would become a project of another id, which is not open.
+    if known is not None and not is_bare and not _is_of(known, text_field(body, "url"), text_field(body, "path")):
+        raise Conflict(f"The project {wanted!r} is of another repository or folder.")
+    return known
+
+
+def _is_of(project: Project, url: str | None, path: str | None) -> bool:
+    if url is not None:
+        return url.rstrip("/") == project.url
+    return path is not None and path == project.path
 
 
 async def list_(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     limit, cursor = paging(request)
-    projects = hub.catalog.all()
+    visitor = visitor_of(request)
+    projects = [each for each in hub.catalog.all() if visitor.projects is None or each.id in visitor.projects]
     start = next((n + 1 for n, project in enumerate(projects) if project.id == cursor), 0 if cursor is None else -1)
     if start < 0:
-        raise BadRequest("That cursor is not one a page of this list gave out, or its project is gone.")
+        raise unknown_cursor()
     part = projects[start : start + limit]
     following = part[-1].id if start + limit < len(projects) else None
     return listing([project_object(hub, project) for project in part], len(projects), following)
@@ -97,6 +140,8 @@ async def found_or_made(hub: Hub, body: dict[str, Any]) -> tuple[Project, bool]:
         existing = hub.catalog.find(id_=wanted if is_bare else None, url=url, path=path)
         if existing is not None:
             return existing, False
+        if len(hub.catalog) >= hub.settings.max_projects:
+            raise TooManyProjects(setting="max_projects", limit=hub.settings.max_projects)
         id_ = hub.catalog.free_id(wanted, name)
         project = Project(id=id_, name=name, url=url, path=path, created=hub.clock.now_ms())
         await commits.expect(hub, [id_])

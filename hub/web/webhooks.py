@@ -13,6 +13,7 @@ from hub.core.webhooks import Trouble, Webhook
 from hub.web.assembly import Hub
 from hub.web.bodies import listing, paging, read_object, text_field
 from hub.web.keys import HUB
+from hub.webhooks import receiver
 
 MOST_VALUES = 100
 WHY = {
@@ -26,14 +27,14 @@ FIELDS = frozenset({"url", "name", "projects", "kinds", "states"})
 
 
 async def create(request: web.Request) -> web.Response:
-    """The answer alone shows the secret with which what is sent is signed."""
+    """The answer alone shows the whole URL, and the secret with which what is sent is signed."""
     hub = request.app[HUB]
     fields = _fields(hub, await read_object(request, FIELDS))
     if "url" not in fields:
         raise BadRequest("url is missing: where is the receiver?")
     webhook = Webhook(id=ids.job_id(), created=hub.clock.now_ms(), **fields)
     secret = await hub.post.add(webhook)
-    answer = webhook_object(webhook) | {"secret": secret}
+    answer = webhook_object(webhook) | {"url": webhook.url, "secret": secret}
     return web.json_response(
         answer, status=201, headers={"Location": f"/api/v1/webhooks/{webhook.id}", "Cache-Control": "no-store"}
     )
@@ -88,8 +89,9 @@ async def deliveries(request: web.Request) -> web.Response:
 
 
 def webhook_object(webhook: Webhook) -> dict[str, Any]:
-    """`state` is enabled, failing or disabled; `trouble` says why it is disabled."""
-    return webhook.to_wire() | {"state": state_of(webhook), "trouble": webhook.disabled and WHY[webhook.disabled]}
+    """`state` is enabled, failing or disabled; `trouble` says why it is disabled. Of the URL no more than the host."""
+    wire = webhook.to_wire() | {"url": receiver.shown(webhook.url)}
+    return wire | {"state": state_of(webhook), "trouble": webhook.disabled and WHY[webhook.disabled]}
 
 
 def state_of(webhook: Webhook) -> str:

@@ -1,6 +1,7 @@
 """Where a webhook leads: its URL taken apart, and judged by the very gate that jobs go through."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -46,6 +47,13 @@ def parse(url: str, rules: Rules) -> Receiver:
     remote = gate.parse(f"{scheme}://{authority}/receiver")
     check(remote, gate.literal_addresses(remote), rules)
     return Receiver(remote=remote, target=target if target.startswith("/") else f"/{target}")
+
+
+def shown(url: str) -> str:
+    """A sound URL for people: without path and query, by which many receivers know who may tell them something."""
+    scheme, _, rest = url.partition("://")
+    authority = re.split(r"[/?]", rest, maxsplit=1)[0]
+    return url if rest in {authority, f"{authority}/"} else f"{scheme}://{authority}/…"
 
 
 def check(remote: RemoteUrl, addresses: Iterable[str], rules: Rules) -> None:

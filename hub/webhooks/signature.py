@@ -8,15 +8,14 @@ none behind.
 import base64
 import hashlib
 import hmac
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from hub import key_files
+
 PREFIX = "whsec_"
-KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +29,14 @@ class Key:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """The key in the file; None where there is none. Blocks. Raises OSError; ValueError for no key."""
-        try:
-            found = base64.b64decode(path.read_bytes().strip(), validate=True)
-        except FileNotFoundError:
-            return None
-        if len(found) != KEY_BYTES:
-            raise ValueError(f"{path} is no key: {len(found)} bytes")
-        return cls(found)
+        """As `key_files.read`."""
+        found = key_files.read(path)
+        return None if found is None else cls(found)
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """As `read`, and where there is none it is made."""
-        if (found := cls.read(path)) is not None:
-            return found
-        made = secrets.token_bytes(KEY_BYTES)
-        beside = path.with_name(f"{path.name}.new")
-        beside.unlink(missing_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
-            file.write(base64.b64encode(made) + b"\n")
-            file.flush()
-            os.fsync(descriptor)
-        beside.rename(path)  # all of it or nothing: half a key would be another one
-        return cls(made)
+        """As `key_files.read_or_made`."""
+        return cls(key_files.read_or_made(path))
 
     def secret(self, webhook: str) -> str:
         """As the receiver is given it: `whsec_` and base64."""

@@ -13,6 +13,7 @@ from tests.bench import (
     commits,
     fanout,
     index,
+    kills,
     latency,
     memory,
     newcomer,
@@ -20,6 +21,7 @@ from tests.bench import (
     publish,
     rate,
     snapshot,
+    soak,
     stalled,
     surfaces,
     sweep,
@@ -55,6 +57,8 @@ examples:
   python -m tests.bench                              everything, then the tables; about ten minutes
   python -m tests.bench fanout latency --rounds 5    two rows, five times each
   python -m tests.bench rate --peers limit           the hub against the C loop alone
+  python -m tests.bench soak --minutes 30            does anything grow? see soak --help
+  python -m tests.bench kills --kills 100            is anything lost by kill -9? see kills --help
   python -m tests.bench --plot                       the plots and tables again, from the figures saved last
 
 The hub runs on the first core, the load on the last; anything else that runs meanwhile is in the figures. What a peer
@@ -155,7 +159,14 @@ def drawn(rows: Iterable[Row], path: Path) -> None:
         print(f"drawn: {image}")
 
 
+TRIALS = {"kills": kills.main, "soak": soak.main}
+"""They have options of their own, and an exit code instead of figures."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in TRIALS:
+        return TRIALS[words[0]](words[1:])
     options = parser().parse_args(arguments)
     if unknown := set(options.rows) - set(ROWS):
         parser().error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")

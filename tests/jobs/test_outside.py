@@ -233,7 +233,7 @@ def test_one_project_cannot_take_the_hub_for_itself(desk: Desk) -> None:
     desk.outside.admit("p", 1000)
     with pytest.raises(Throttled) as refused:
         desk.outside.admit("p", 500)
-    assert refused.value.detail == {"retry_after": 1}
+    assert refused.value.detail == {"retry_after": 1, "setting": "publish_rate", "limit": 1000}
     desk.outside.admit("q", 1000)
     desk.clock.step(0.5)
     desk.outside.admit("p", 500)

@@ -15,7 +15,12 @@ from tests.hubs import Running, running
 
 EVENTS = "/api/v1/projects/p/events"
 LISTED = {  # name without prefix: labels
-    "build_info": {"version", "boot"},
+    "build_info": {"version", "boot", "python", "sqlite"},
+    "http_requests_total": {"method", "status"},
+    "jobs_ended_total": {"kind", "state"},
+    "draining": set(),
+    "disk_free_bytes": set(),
+    "disk_floor_bytes": set(),
     "events_published_total": {"type"},
     "messages_encoded_total": set(),
     "messages_delivered_total": set(),
@@ -43,6 +48,9 @@ LISTED = {  # name without prefix: labels
     "schedule_turns_total": {"outcome"},
     "webhooks": {"state"},
     "webhook_attempts_total": {"outcome"},
+    "sockets": set(),
+    "connections_ended_total": {"reason"},
+    "requests_throttled_total": set(),
     "loop_lag_seconds_bucket": {"le"},
     "loop_lag_seconds_count": set(),
     "loop_lag_seconds_sum": set(),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub.core.events import Failure, LogBody, State
-from tests.fakes import job_body, progress_body, stage_body
+from tests.fakes import job_body, progress_body
 from tests.hubs import Running, running
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e"
@@ -126,7 +126,7 @@ async def test_a_badge_tells_the_state(hub: Running, state: State, words: str) -
     hub.publish("p", "j1", job_body(state))
     await hub.settle()
     _, text, _ = await ask(hub, "/j/j1/badge.svg")
-    picture = ET.fromstring(text)  # noqa: S314 - our own
+    picture = ET.fromstring(text)
     assert picture.get("aria-label") == f"clone: {words}"
     assert picture.get("role") == "img"
     assert [each.text for each in picture.iter("{http://www.w3.org/2000/svg}text")] == ["clone", words]

@@ -59,11 +59,15 @@ async def test_an_end_is_told_once_it_is_durable(hub: Running, there: Receiver) 
     assert "payload" not in delivery
 
 
-async def test_the_secret_is_shown_once(hub: Running, there: Receiver) -> None:
+async def test_the_secret_and_the_path_by_which_a_receiver_knows_who_may_tell_it_are_shown_once(
+    hub: Running, there: Receiver
+) -> None:
     made = await added(hub, url=there.url)
     assert made["secret"].startswith("whsec_")
     _, again, _ = await hub.call("GET", f"{PATH}/{made['id']}")
-    assert again == {name: value for name, value in made.items() if name != "secret"}
+    assert made["url"] == there.url
+    shown = {"url": f"http://127.0.0.1:{there.port}/…"}
+    assert again == {name: value for name, value in made.items() if name != "secret"} | shown
     _, page, _ = await hub.call("GET", PATH)
     assert page["items"] == [again]
 
@@ -158,9 +162,10 @@ async def test_it_can_be_changed_and_what_makes_no_sense_changes_nothing(hub: Ru
     one = f"{PATH}/{made['id']}"
     status, changed, _ = await hub.call("PATCH", one, {"states": None, "name": "all", "kinds": ["index", "clone"]})
     assert (status, changed["states"], changed["name"], changed["kinds"]) == (200, [], "all", ["index", "clone"])
-    assert (changed["url"], "secret" in changed) == (there.url, False)
+    assert (changed["url"], "secret" in changed) == (f"http://127.0.0.1:{there.port}/…", False)
     for body, wanted in (
         ({"url": "https://10.0.0.1/"}, 400),
+        ({"url": changed["url"]}, 400),
         ({"states": ["running"]}, 400),
         ({"projects": ["none"]}, 404),
         ({"secret": "x"}, 400),

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +55,14 @@ class Source:
     """None for a local folder."""
     credentials: Credentials
     rules: Rules
+    folder: str | None = None
+    """The git folder of a local one, which was found to lead nowhere else; an engine left to look for it itself could
+    find another beside it."""
+
+    @property
+    def url(self) -> str:
+        """As an engine is given it."""
+        return replace(self.remote, path=self.folder).text if self.folder else self.remote.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

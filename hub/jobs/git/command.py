@@ -2,10 +2,11 @@
 
 import contextlib
 import functools
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pygit2
@@ -24,14 +25,25 @@ OLDEST_GIT = (2, 37)
 """The first with `http.curloptResolve`, which keeps git to the checked address."""
 
 
+FETCHES_NOTHING: Mapping[tuple[int, ...], tuple[int, ...]] = {
+    each[:2]: each for each in ((2, 39, 4), (2, 40, 2), (2, 41, 1), (2, 42, 2), (2, 43, 4), (2, 44, 1), (2, 45, 1))
+}
+
+
 @functools.cache
 def version() -> tuple[int, ...] | None:
     """The installed git's version; None without one."""
     if shutil.which("git") is None:
         return None
-    words = subprocess.run(["git", "version"], capture_output=True, text=True, check=False).stdout
+    env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    words = subprocess.run(["git", "version"], env=env, capture_output=True, text=True, check=False).stdout
     match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", words)
     return tuple(int(part or 0) for part in match.groups()) if match else None
+
+
+def _is_safe_on_disk(found: tuple[int, ...]) -> bool:
+    """Reading a partial clone fetches what it lacks, with whatever command it names, before these (CVE-2024-32004)."""
+    return found >= FETCHES_NOTHING[found[:2]] if found[:2] in FETCHES_NOTHING else found > max(FETCHES_NOTHING)
 
 
 class GitCommand:
@@ -43,6 +55,8 @@ class GitCommand:
             return "git is not installed on the hub's machine."
         if found < OLDEST_GIT:
             return "git on the hub's machine is older than " + ".".join(map(str, OLDEST_GIT)) + "."
+        if source.folder and not _is_safe_on_disk(found):
+            return "git on the hub's machine is too old to be let into somebody else's folder."
         if source.remote.scheme == "ssh" and shutil.which("ssh") is None:
             return "ssh is not installed on the hub's machine."
         return None
@@ -97,14 +111,18 @@ def _names_branches(git: Callable[..., str], source: Source, wanted: Wanted, fol
         failure = explain(exc.words, had_credentials=True) if isinstance(exc, process.GitError) else exc
         if wanted.branch is None or failure.failure.code != "branch_not_found":
             raise
-        listed = _listed(git(["ls-remote", "--heads", "--", _url(source)], cwd=folder))
+        listed = _listed(git(["ls-remote", "--heads", *_exactly(source), "--", _url(source)], cwd=folder))
         raise no_such_branch(wanted.branch, listed) from exc
 
 
 def _url(source: Source) -> str:
     # Over http git is kept to the address by a setting, over ssh by an option; here only the URL can do it.
-    remote = source.remote.at(source.address) if source.remote.scheme == "git" and source.address else source.remote
-    return remote.text
+    return source.remote.at(source.address).text if source.remote.scheme == "git" and source.address else source.url
+
+
+def _exactly(source: Source) -> list[str]:
+    """Have git take a local folder for the git folder that it is, and look for no other near it."""
+    return ["--upload-pack=git upload-pack --strict"] if source.folder else []
 
 
 def _clone_arguments(source: Source, wanted: Wanted, repo: Path) -> list[str]:
@@ -114,13 +132,14 @@ def _clone_arguments(source: Source, wanted: Wanted, repo: Path) -> list[str]:
     arguments += ["--bare"] if wanted.bare else []
     arguments += [f"--depth={wanted.depth}"] if wanted.depth else []
     arguments += [f"--branch={wanted.branch}"] if wanted.branch else []
-    return [*arguments, "--", _url(source), str(repo)]
+    return [*arguments, *_exactly(source), "--", _url(source), str(repo)]
 
 
 def _update(git: Callable[..., str], source: Source, wanted: Wanted, repo: Path) -> None:
     url = _url(source)
     patterns = ["HEAD", *(f"refs/{kind}/{wanted.branch}" for kind in ("heads", "tags") if wanted.branch)]
-    tip = choose(_listed(git(["ls-remote", "--symref", "--", url, *patterns], cwd=repo)), wanted.branch)
+    listed = git(["ls-remote", "--symref", *_exactly(source), "--", url, *patterns], cwd=repo)
+    tip = choose(_listed(listed), wanted.branch)
     specs = refspecs(tip, wanted)
     if specs:
         opened = pygit2.Repository(str(repo))
@@ -128,7 +147,7 @@ def _update(git: Callable[..., str], source: Source, wanted: Wanted, repo: Path)
         options = ["--progress", "--force", "--no-tags", "--no-write-fetch-head", "--update-head-ok"]
         options += [f"--depth={depth}"] if depth else []
         options += [] if wanted.depth else ["--prune"]
-        git(["fetch", *options, "--", url, *specs], cwd=repo)
+        git(["fetch", *options, *_exactly(source), "--", url, *specs], cwd=repo)
     set_head(pygit2.Repository(str(repo)), tip, wanted)
 
 

@@ -105,7 +105,7 @@ def _way_out(source: Source, folder: Path) -> Iterator[tuple[str, str | None]]:
     pygit2.settings.server_connect_timeout = round(rules.connect_timeout_s * 1000)
     pygit2.settings.server_timeout = LONGEST_MS
     if address is None:
-        yield remote.text, None
+        yield source.url, None
     elif remote.is_http:
         with Tunnel(remote, address, rules.connect_timeout_s) as tunnel:
             yield tunnel.url, tunnel.proxy

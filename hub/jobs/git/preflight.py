@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from hub import __version__
 from hub.core.errors import UrlRefused
 from hub.core.report import Report
+from hub.git_folders import git_folder, stays_inside
 from hub.jobs import gate
 from hub.jobs.base import JobFailed, Rules
 from hub.jobs.gate import RemoteUrl
@@ -79,7 +80,17 @@ def _local_source(remote: RemoteUrl, credentials: Credentials, rules: Rules) -> 
     path = gate.local_path(remote, rules)
     if not path.is_dir():
         raise failed("repository_not_found", "There is no such folder.")
-    return Source(remote=replace(remote, path=str(path)), address=None, credentials=credentials, rules=rules)
+    try:
+        folder = git_folder(path)
+        is_inside = folder is None or stays_inside(folder, lambda place: gate.is_open(place, rules))
+    except (OSError, RuntimeError) as exc:
+        raise failed("repository_not_found", f"The repository cannot be read: {exc}.") from exc
+    if folder is None:
+        raise failed("repository_not_found", "The folder is no git repository.")
+    if not is_inside:
+        raise UrlRefused("The repository leads to, or borrows from, what is not open to jobs.")
+    remote = replace(remote, path=str(path))
+    return Source(remote=remote, address=None, credentials=credentials, rules=rules, folder=str(folder))
 
 
 def _probe(remote: RemoteUrl, rules: Rules) -> str:

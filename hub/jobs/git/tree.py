@@ -43,17 +43,27 @@ class TreeSize:
 
 
 def measure(repo: pygit2.Repository, head: str, report: Report) -> TreeSize:
-    """The size of all files of the commit `head`. Raises Cancelled."""
-    root = repo[head].peel(pygit2.Tree)
+    """The size of all files of the commit `head`. Raises Cancelled, and JobFailed for trees that are none."""
+    try:
+        return _measured(repo[head].peel(pygit2.Tree), repo, report)
+    except (pygit2.GitError, KeyError, ValueError) as exc:  # pygit2 spreads libgit2's classes over these
+        raise failed("unsafe_files", f"A folder of the newest commit cannot be read: {exc}.") from exc
+
+
+def _measured(root: pygit2.Tree, repo: pygit2.Repository, report: Report) -> TreeSize:
     done: dict[pygit2.Oid, TreeSize] = {}
     blobs: dict[pygit2.Oid, int] = {}
     waiting = [root]
     while waiting:
         report.check()
         tree = waiting[-1]
-        missing = [entry for entry in tree if isinstance(entry, pygit2.Tree) and entry.id not in done]
+        if tree.id in done:  # it stands in several folders, and waited in each
+            waiting.pop()
+            continue
+        # By id: a tree may name another a hundred thousand times over.
+        missing = {entry.id: entry for entry in tree if isinstance(entry, pygit2.Tree) and entry.id not in done}
         if missing:
-            waiting.extend(missing)
+            waiting.extend(missing.values())
         else:
             waiting.pop()
             done[tree.id] = _sum(repo, tree, done, blobs)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hub.core.errors import BadParams
+from hub.core.errors import BadParams, UrlRefused
 from hub.core.events import Stage
 from hub.core.report import Report
 from hub.jobs import gate
@@ -73,6 +73,7 @@ def _folder(task: Task) -> Path:
     """Where the project's files are. Raises JobFailed, UrlRefused."""
     from hub.index.errors import SourceGone, SourceRefused  # noqa: PLC0415 - see `run`
     from hub.index.roots import check_inside  # noqa: PLC0415
+    from hub.index.source import is_repository  # noqa: PLC0415
 
     if task.target.path is None:
         clone = task.workspace.home / landing.PLACE
@@ -80,6 +81,8 @@ def _folder(task: Task) -> Path:
             raise JobFailed("not_cloned", "The project has not been cloned yet.", hint="Run a clone of it first.")
         return clone
     folder = gate.local_path(gate.parse(task.target.path), task.rules)
+    if any(Path(own).resolve().is_relative_to(folder) for own in task.rules.closed) and not is_repository(folder):
+        raise UrlRefused("The folder holds the hub's own data, which is not to be searched. Name a folder beside it.")
     try:
         check_inside(folder, task.rules.roots)
     except (SourceRefused, SourceGone) as exc:

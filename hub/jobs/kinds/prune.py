@@ -58,4 +58,5 @@ PRUNE = Kind(
     check=check,
     run=run,
     environment=environment.SECRETS,
+    frees=True,
 )

@@ -43,9 +43,9 @@ def run(task: Task, report: Report) -> Mapping[str, Any]:
 
 def _destination(task: Task) -> Path:
     to = gate.local_path(gate.parse(task.params["to"]), task.rules)
-    data = task.workspace.home.parents[1].resolve()
-    if to.is_relative_to(data) or data.is_relative_to(to):
-        raise UrlRefused("A snapshot cannot be restored into, or over, the hub's own data folder.")
+    own = [task.workspace.home.parents[1].resolve(), *(Path(each).resolve() for each in task.rules.closed)]
+    if any(to.is_relative_to(each) or each.is_relative_to(to) for each in own):
+        raise UrlRefused("A snapshot cannot be restored into, or over, the hub's own data folder or store.")
     return to
 
 
@@ -60,4 +60,5 @@ RESTORE = Kind(
     check=check,
     run=run,
     environment=environment.SECRETS,
+    frees=True,
 )

@@ -33,4 +33,5 @@ VERIFY = Kind(
     check=check,
     run=run,
     environment=environment.SECRETS,
+    frees=True,
 )

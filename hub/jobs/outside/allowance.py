@@ -101,7 +101,7 @@ class Rates:
         if wait_s := bucket.take(count, now):
             per_s = f"{self._per_s:g}"
             message = f"More than {per_s} events a second are published to this project; nothing of this was taken."
-            raise Throttled(message, retry_after=math.ceil(wait_s))
+            raise Throttled(message, retry_after=math.ceil(wait_s), setting="publish_rate", limit=self._per_s)
 
     def forget(self, project: str) -> None:
         self._buckets.pop(project, None)

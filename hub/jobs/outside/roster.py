@@ -35,10 +35,12 @@ class Roster:
         """Raises TooManyJobs where no other one of the project may begin."""
         if len(self._jobs) >= self._most:
             most = self._most
-            raise TooManyJobs(f"{most} outside jobs are live, as many as the hub takes; one that ends makes room.")
+            text = f"{most} outside jobs are live, as many as the hub takes; one that ends makes room."
+            raise TooManyJobs(text, setting="max_outside_jobs", limit=most)
         if self._of_project[project] >= self._most_of_project:
             most = self._most_of_project
-            raise TooManyJobs(f"{most} outside jobs of the project are live, as many as it may have; end some first.")
+            text = f"{most} outside jobs of the project are live, as many as it may have; end some first."
+            raise TooManyJobs(text, setting="max_outside_jobs_project", limit=most)
 
     def add(self, job: Outsider) -> None:
         """Whether there is room or not."""

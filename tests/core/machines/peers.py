@@ -245,7 +245,7 @@ class PollPeer(Peer):
 def request_over(pipe: Pipe, **fields: Any) -> Any:
     """As much of a request as the transports look at."""
     plain = {"method": "GET", "version": HttpVersion11, "query": {}, "headers": {}, "can_read_body": False}
-    return SimpleNamespace(transport=pipe, **plain | fields)
+    return SimpleNamespace(transport=pipe, get=lambda key, default=None: default, **plain | fields)
 
 
 def take_over(request: Any, protocol: asyncio.Protocol) -> bytes:

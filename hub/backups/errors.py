@@ -1,0 +1,27 @@
+"""What may go wrong with backups."""
+
+from hub.core.errors import HubError
+
+
+class BackupFailed(HubError):
+    """The backup could not be made; nothing was left behind."""
+
+    code = "backup_failed"
+
+
+class BackupUnsound(HubError):
+    """This is no whole backup of a Progress Hub; nothing was restored."""
+
+    code = "backup_unsound"
+
+
+class BackupTooNew(HubError):
+    """This backup was made by a newer Progress Hub; restore it with that one."""
+
+    code = "backup_too_new"
+
+
+class PlaceTaken(HubError):
+    """There is something already where this is to go; nothing was changed."""
+
+    code = "place_taken"
