@@ -202,4 +202,4 @@ route();
 // Painted from a plain answer first: right at once where no stream passes.
 hub.snapshot().catch((error) => { if (error.status === 401) whoAsks(); });
 hub.connect();
-import('./views/tab.js').then(({ tab }) => { tell = tab(hub.store, openedAt + hub.connection.status.skew); }, () => {});
+import('./views/tab.js').then(({ tab }) => { tell = tab(hub.store, () => (hub.connection.status.state === 'live' ? openedAt + hub.connection.status.skew : null)); }, () => {});

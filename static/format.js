@@ -24,6 +24,9 @@ export const moment = (ms) => fullTime.format(ms);
 
 export const percent = ({ state, percent: value }) => (state === 'succeeded' ? 100 : Math.min(99, Math.floor(value)));
 
+/** Whether there is a share to be told: a job that counts nothing, or has not begun to, is at no percent. */
+export const isKnown = ({ state, percent: value }) => value > 0 || !['running', 'queued'].includes(state);
+
 /** `Intl`'s compact notation says "1.2BB", so the unit is chosen here. */
 export function bytes(n, per = '') {
   let power = 0;
@@ -32,7 +35,8 @@ export function bytes(n, per = '') {
     n /= 1000;
     power += 1;
   }
-  const maximumFractionDigits = power && n < 99.95 ? 1 : 0;
+  if (!power) return `${count(n)} byte${n === 1 ? '' : 's'}${per && '/s'}`;
+  const maximumFractionDigits = n < 99.95 ? 1 : 0;
   return new Intl.NumberFormat(LANG, { style: 'unit', unit: SIZES[power] + per, maximumFractionDigits }).format(n);
 }
 
@@ -50,7 +54,7 @@ export function rate(perSecond, unit) {
 
 export function duration(ms) {
   const s = Math.max(0, ms) / 1000;
-  if (s < 0.95) return `${s.toFixed(1)}${NBSP}s`;
+  if (s < 0.95) return `${s < 0.05 ? `<${NBSP}0.1` : s.toFixed(1)}${NBSP}s`;
   const parts = [[Math.floor(s / DAY_S), 'd'], [Math.floor(s / 3600) % 24, 'h'], [Math.floor(s / 60) % 60, 'min'],
     [Math.floor(s) % 60, 's']];
   const from = parts.findIndex(([n]) => n > 0);

@@ -8,9 +8,7 @@
  */
 
 import { parseCursor } from './link/channel.js';
-import { Link } from './link/link.js';
-import { address, errorOf, headersOf } from './link/request.js';
-import { plainHttp } from './link/sessions.js';
+import { address, errorOf, headersOf, plainHttp } from './link/request.js';
 import { SharedLink } from './link/shared.js';
 import { Store } from './store.js';
 import { isEnd } from './state.js';
@@ -26,11 +24,11 @@ export class HubError extends Error {
 }
 
 /**
- * `base`: the hub's address, any prefix included; `token`: of an account, `watch`: of a watch link; `transport`: 'auto',
- * 'ws', 'sse' or 'poll'; `share`: false for a link of this page's own. The rest is for other surroundings:
+ * `base`: the hub's address, any prefix included; `token`: of an account, `watch`: of a watch link, and `job`: the only one
+ * to follow, which a link to one job asks for; `transport`: 'auto', 'ws', 'sse' or 'poll'; `share`: false for a link of this page's own. The rest is for other surroundings:
  * {fetch, WebSocket, SharedWorker, storage, slots, now, random}.
  */
-export function createHub({ base, token = null, watch = null, transport = 'auto', share = true, ...surroundings } = {}) {
+export function createHub({ base, token = null, watch = null, job = null, transport = 'auto', share = true, ...surroundings } = {}) {
   const place = base ?? globalThis.document?.baseURI;
   if (!place) throw new TypeError('createHub needs the address of the hub: { base: "https://hub.example/" }');
   if (!['auto', 'ws', 'sse', 'poll'].includes(transport)) throw new TypeError(`There is no transport ${transport}.`);
@@ -38,6 +36,7 @@ export function createHub({ base, token = null, watch = null, transport = 'auto'
     base: new URL(place).href.replace(/[?#].*$/, ''),
     token,
     watch,
+    job,
     forced: transport === 'auto' ? null : transport,
     fetch: globalThis.fetch?.bind(globalThis),
     WebSocket: globalThis.WebSocket,
@@ -63,7 +62,7 @@ class Hub {
 
   constructor(env) {
     this.#env = env;
-    this.connection = env.SharedWorker ? new SharedLink(env) : new Link(env);
+    this.connection = new SharedLink(env);
     this.store = new Store(env.now);
   }
 

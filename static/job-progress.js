@@ -18,6 +18,7 @@ import { countWords, leftWords, stateWord } from './views/parts.js';
 import * as format from './format.js';
 
 const TICK_MS = 1_000;
+const ASK_AGAIN_MS = 5_000;
 const ROUND = 2 * Math.PI * 16;
 const STYLE = `
 :host { display: block; font: inherit; --accent: var(--job-progress-accent, light-dark(#3557d6, #86a3ff)); --soft: var(--job-progress-soft, light-dark(#5b5e67, #a0a5b0));
@@ -55,10 +56,12 @@ p { margin: .2em 0; }
 /** One link for all elements that ask the same hub with the same right. */
 const hubs = new Map();
 
-function borrow(base, watch) {
-  const key = `${base} ${watch}`;
+/** What watch links open may be one job alone, and so that alone is asked for. */
+function borrow(base, watch, job) {
+  const right = watch ? { watch, job } : {};
+  const key = JSON.stringify([base, right]);
   let entry = hubs.get(key);
-  if (!entry) hubs.set(key, entry = { hub: createHub({ base, ...watch && { watch } }), users: 0 });
+  if (!entry) hubs.set(key, entry = { hub: createHub({ base, ...right }), users: 0 });
   entry.users += 1;
   return { hub: entry.hub, giveBack() {
     entry.users -= 1;
@@ -100,7 +103,8 @@ export class JobProgress extends HTMLElement {
 
   async #follow(signal) {
     const base = this.getAttribute('base') ?? new URL('../', import.meta.url).href;
-    const { hub, giveBack } = borrow(new URL(base, document.baseURI).href, this.getAttribute('watch') ?? '');
+    const id = this.getAttribute('job');
+    const { hub, giveBack } = borrow(new URL(base, document.baseURI).href, this.getAttribute('watch'), id);
     const draw = () => this.#update(hub);
     const timer = setInterval(draw, TICK_MS);
     let unwatch = () => {};
@@ -108,19 +112,32 @@ export class JobProgress extends HTMLElement {
     const unlisten = hub.connection.onChange(draw);
     signal.addEventListener('abort', () => {
       clearInterval(timer);
-      unlisten?.();
+      unlisten();
+      giveBack(); // first, as who follows no project any more follows all
       unwatch();
-      giveBack();
     });
     try {
-      const id = this.getAttribute('job');
-      const project = id ? (await hub.job(id, { signal })).project : this.getAttribute('project');
+      const project = id ? (await this.#found(hub, id, signal)).project : this.getAttribute('project');
       if (signal.aborted) return;
       if (!project) throw new Error('Say which job, or which project: <job-progress job="…">.');
       unwatch = hub.watch(project);
       draw();
     } catch (error) {
       if (!signal.aborted) this.#fail(error.message);
+    }
+  }
+
+  /** A hub that is not there for the moment is asked again. */
+  async #found(hub, id, signal) {
+    for (;;) {
+      try {
+        return await hub.job(id, { signal });
+      } catch (error) {
+        if (signal.aborted || (error.status > 0 && error.status < 500 && error.status !== 429)) throw error;
+        this.#fail(error.message);
+        await new Promise((resolve) => { setTimeout(resolve, ASK_AGAIN_MS); });
+        signal.throwIfAborted();
+      }
     }
   }
 
@@ -171,15 +188,17 @@ export class JobProgress extends HTMLElement {
 
   #update(hub) {
     const job = this.#job(hub);
-    if (!job) return;
     const view = this.#view;
     const { status } = hub.connection;
+    const turnedAway = !(job && isEnd(job)) && this.#whyNot(status);
+    if (turnedAway) this.#fail(turnedAway);
+    if (!job) return;
     const now = Date.now();
     const live = isEnd(job) || isLive(status, now);
     const value = format.percent(job);
     const name = this.getAttribute('label') ?? `${job.kind} ${job.project}`;
     this.state = job;
-    show(view.cause, false);
+    if (!turnedAway) show(view.cause, false);
     text(view.label, name);
     text(view.percent, job.state === 'queued' ? '' : `${value} %`);
     text(view.word, live ? stateWord(job.state) : `last heard ${format.duration(now - (status.lastHeard ?? now))} ago`);
@@ -193,6 +212,15 @@ export class JobProgress extends HTMLElement {
     if (view.isFull) this.#details(view, job, { isLive: live, now: live ? now : status.lastHeard, heard: hub.store.heard.get(job.id) });
     if (job.error) this.#fail(job.error.message);
     this.#tell(job, live);
+    if (this.hasAttribute('job') && isEnd(job)) this.#abort.abort(); // nothing comes after
+  }
+
+  /** In words, when the hub shows this to nobody who asks like that. */
+  #whyNot({ state, why }) {
+    if (state === 'refused') return why;
+    if (state !== 'unauthorised') return null;
+    return this.hasAttribute('watch') ? 'This watch link has expired, or its hub has made it void.'
+      : 'The hub shows this to those who are signed in, or have a watch link.';
   }
 
   #details(view, job, seen) {

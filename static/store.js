@@ -11,7 +11,7 @@ export class Store extends EventTarget {
   jobs = new Map();
   /** job id -> when (local ms) its progress last moved here: how "stalled" is told from "slow". */
   heard = new Map();
-  /** job id -> [{at, value}] of its rate, with `unit`, for the curve: what was seen, thinned out as it grows. */
+  /** job id -> [{at, value}] of its rate in one stage, with `unit`, for the curve: what was seen, thinned out as it grows. */
   rates = new Map();
   isFilled = false;
   #epoch = null;
@@ -50,14 +50,14 @@ export class Store extends EventTarget {
     if (isEnd(after)) this.#letGo(event.job);
   }
 
-  #sample({ job, at, rate, unit }) {
+  #sample({ job, at, rate, unit, stage }) {
     let samples = this.rates.get(job);
-    if (!samples || samples.unit !== unit) this.rates.set(job, samples = Object.assign([], { unit, stepMs: 0 }));
+    if (samples?.unit !== unit || samples.stage !== stage) this.rates.set(job, samples = Object.assign([], { unit, stage, stepMs: 0 }));
     if (samples.length && at - samples.at(-1).at < samples.stepMs) return;
     samples.push({ at, value: rate });
     if (samples.length <= MOST_SAMPLES) return;
     const half = samples.filter((_, n) => n % 2 === 0);
-    this.rates.set(job, Object.assign(half, { unit, stepMs: (half.at(-1).at - half[0].at) / half.length }));
+    this.rates.set(job, Object.assign(half, { unit, stage, stepMs: (half.at(-1).at - half[0].at) / half.length }));
   }
 
   /** Of jobs that have ended, the newest curves are kept, and a bounded number of states. */

@@ -21,6 +21,9 @@ POLICY = (
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 """Not left to the system's table, which on some machines calls scripts plain text."""
 
+FOR_ALL_SITES = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+"""The files hold nothing that is anybody's own, and other sites' pages load `job-progress.js` and what that imports."""
+
 COPIED_FROM = "examples/"
 """Files below are there to be copied, with their comments."""
 FIRST_MODULE = "app.js"
@@ -104,7 +107,9 @@ async def static(request: web.Request) -> web.Response:
     asset = request.app[ASSETS].get(request.match_info["path"])
     if asset is None:
         raise NotFound(f"The page has no file {request.match_info['path']!r}.")
-    return answer(request, asset)
+    response = answer(request, asset)
+    response.headers.update(FOR_ALL_SITES)
+    return response
 
 
 def answer(request: web.Request, asset: Asset, policy: str = POLICY) -> web.Response:

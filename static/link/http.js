@@ -80,6 +80,7 @@ function strands(context, carry) {
 async function stream(context, channel, signal) {
   const headers = headersOf(context, { Accept: 'text/event-stream' });
   const response = await context.fetch(followUrl(context, channel), { headers, signal, cache: 'no-store' });
+  if (response.status === 204) return polling(context, channel, true, signal); // the one job that is followed has ended
   const type = response.headers.get('content-type') ?? '';
   if (response.status !== 200 || !type.startsWith('text/event-stream')) throw await refusal(response);
   const decoder = new TextDecoder();
@@ -87,12 +88,12 @@ async function stream(context, channel, signal) {
   const reader = response.body.getReader();
   for (;;) {
     const { value, done } = await reader.read();
-    if (signal.aborted) return;
+    if (signal.aborted) return undefined;
     if (done) throw new Refusal({ text: 'the stream ended' });
     context.heard();
     for (const event of parser.push(decoder.decode(value, { stream: true }))) {
       const message = JSON.parse(event.data);
-      if (signal.aborted) return;
+      if (signal.aborted) return undefined;
       context.healthy();
       context.message(channel, message);
     }
@@ -153,7 +154,12 @@ export function messagesOf({ cursor, events, snapshot, reset }, { project, posit
 
 function pause(ms, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end); // the signal lives as long as the polling does
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
   });
 }

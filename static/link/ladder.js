@@ -14,7 +14,6 @@ const LIVES = 3;
 const BASE_MS = 500;
 const CAP_MS = 20_000;
 const HEALTHY_MS = 10_000;
-const KEY = 'hub.link';
 
 /** Full jitter, so that a hub that comes back is not run over. */
 export function backoffMs(attempt, random = Math.random) {
@@ -99,24 +98,6 @@ export function wantsUpgrade(ladder, rung, now) {
 export function upgradeTried(ladder, now) {
   const held = ladder.blocked.ws;
   return held ? { ...ladder, blocked: { ...ladder.blocked, ws: { ...held, tried: now } } } : ladder;
-}
-
-/** What this tab has learned of its path, kept over reloads. Storage may throw: then it learns it again. */
-export function keep(storage, memory) {
-  try {
-    if (memory) storage?.setItem(KEY, memory);
-    else storage?.removeItem(KEY);
-  } catch {
-    // nothing that could be done about it
-  }
-}
-
-export function kept(storage) {
-  try {
-    return storage?.getItem(KEY) ?? null;
-  } catch {
-    return null;
-  }
 }
 
 export const toMemory = ({ blocked, boot }) => (Object.keys(blocked).length ? JSON.stringify({ blocked, boot }) : null);

@@ -2,6 +2,10 @@
 
 const LIMIT_MS = 3_000;
 
+let http = null;
+/** What is only needed where no WebSocket passes. */
+export const plainHttp = () => (http ??= import('./http.js').catch((error) => { http = null; throw error; }));
+
 export const headersOf = ({ token }, more) => ({ ...more, ...(token && { Authorization: `Bearer ${token}` }) });
 
 export function address({ base, watch }, path, query = {}) {
@@ -15,7 +19,7 @@ export function address({ base, watch }, path, query = {}) {
 /** The cursor goes in the query, which every proxy passes on. */
 export function followUrl(context, { project, cursor }, query) {
   const path = project === null ? 'events' : `projects/${encodeURIComponent(project)}/events`;
-  return address(context, `api/v1/${path}`, { since: cursor, ...query });
+  return address(context, `api/v1/${path}`, { since: cursor, job: context.job, ...query });
 }
 
 /** null for an answer that the hub did not write. */
@@ -34,10 +38,11 @@ export async function probe(context, { times = 2, signal } = {}) {
   return answer;
 }
 
-async function askHealth({ base, fetch, now }, signal) {
+async function askHealth(context, signal) {
+  const { fetch, now } = context;
   const started = now();
   try {
-    const response = await fetch(new URL('healthz', base).href, {
+    const response = await fetch(address(context, 'healthz'), {
       cache: 'no-store', signal: AbortSignal.any([AbortSignal.timeout(LIMIT_MS), ...(signal ? [signal] : [])]),
     });
     if (response.status === 401 || response.status === 403) {

@@ -1,11 +1,7 @@
 /** The ways to the hub that are being tried or used, and the best of them, WebSocket. */
 
 import { LIMIT_MS, RUNGS, height } from './ladder.js';
-import { followUrl } from './request.js';
-
-let http = null;
-/** What is only needed where no WebSocket passes. */
-export const plainHttp = () => (http ??= import('./http.js').catch((error) => { http = null; throw error; }));
+import { followUrl, plainHttp } from './request.js';
 
 const OPEN = { ws: openWs, sse: (context) => later('openSse', context), poll: (context) => later('openPoll', context) };
 
@@ -169,7 +165,7 @@ function openWs(context) {
     const { project, cursor } = channel;
     subscribed.set(project, channel);
     if (project === null) feed = channel;
-    send({ op: 'subscribe', project, since: cursor ?? undefined, min_interval_ms: context.minInterval() });
+    send({ op: 'subscribe', project, since: cursor ?? undefined, job: context.job ?? undefined, min_interval_ms: context.minInterval() });
     asked.set(serial, channel);
   }
 

@@ -4,9 +4,8 @@
  */
 
 import { Channels, LinkStatus, parseCursor } from './channel.js';
-import { keep, kept } from './ladder.js';
-import { Link } from './link.js';
-import { plainHttp } from './sessions.js';
+import { keep, kept } from './memory.js';
+import { plainHttp } from './request.js';
 
 /** The hub fills in what its files amount to: tabs of another version are not served by this one's worker. */
 const WORKER = new URL('../hub-worker.js?v=REVISION', import.meta.url);
@@ -15,11 +14,21 @@ const SILENT_MS = 6_000;
 const ANSWER_MS = 2_000;
 const TICK_MS = 1_000;
 
+let link = null;
+/** Most tabs never need it, as the worker has one. */
+const linkModule = () => (link ??= import('./link.js').catch((error) => { link = null; throw error; }));
+
+/** A browser that is asked all the same tells it as a breach of the page's policy. */
+const isForeign = () => Boolean(globalThis.location) && WORKER.origin !== globalThis.location.origin;
+
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
 export class SharedLink {
   #env;
   #channels = new Channels();
   #status;
   #own = null;
+  #coming = null; // what a link of this tab's own has to be told once it is loaded; null: none is on its way
   #port = null;
   #welcome = null;
   #ticker = null;
@@ -63,6 +72,7 @@ export class SharedLink {
     this.#leave();
     this.#own?.stop();
     this.#own = null;
+    this.#coming = null;
     this.#status.say({ state: 'idle', rung: null });
   }
 
@@ -80,12 +90,13 @@ export class SharedLink {
 
   /** Seen again, or the machine has slept: a page that comes back from the browser's cache has left the worker. */
   wake() {
-    if (this.#ticker && !this.#own && !this.#port) this.#open();
+    if (this.#ticker && !this.#own && !this.#coming && !this.#port) this.#open();
     this.#do('wake');
     this.#doubt();
   }
 
   #do(verb, ...words) {
+    this.#coming?.push([verb, words]);
     if (this.#own) this.#own[verb](...words);
     else this.#port?.postMessage({ op: 'do', verb, words });
   }
@@ -95,6 +106,7 @@ export class SharedLink {
     this.#heardAt = this.#lastTick = this.#env.now();
     this.#welcome = setTimeout(() => this.#goAlone(), WELCOME_MS); // a slow one is joined when it comes
     try {
+      if (isForeign()) throw new TypeError('a page has no shared worker of another origin');
       const worker = new this.#env.SharedWorker(WORKER, { type: 'module', name: 'progress-hub' });
       const { port } = worker;
       worker.onerror = () => { if (port === this.#port) this.#alone(); };
@@ -119,12 +131,31 @@ export class SharedLink {
     this.#goAlone();
   }
 
-  #goAlone() {
-    if (!this.#ticker || this.#own) return;
+  async #goAlone() {
+    if (!this.#ticker || this.#own || this.#coming) return;
+    const coming = this.#coming = [];
+    const Link = await this.#loaded(coming);
+    if (coming !== this.#coming) return; // stopped, or welcomed after all
+    this.#coming = null;
     this.#own = new Link(this.#env, this.#channels);
     this.#own.onChange(() => this.#status.show(this.#own?.status ?? this.#status.value));
     this.#own.hide(this.#hidden);
     this.#own.start();
+    for (const [verb, words] of coming) this.#own[verb](...words);
+  }
+
+  /** The code of it, which is the hub's, too, and may not be had while that is down. */
+  async #loaded(coming) {
+    while (coming === this.#coming) {
+      try {
+        return (await linkModule()).Link;
+      } catch {
+        if (coming !== this.#coming) return null;
+        this.#status.say({ state: 'unreachable', rung: null, why: 'the hub cannot be reached', retryAt: this.#env.now() + ANSWER_MS });
+        await pause(ANSWER_MS);
+      }
+    }
+    return null;
   }
 
   #join() {
@@ -138,12 +169,12 @@ export class SharedLink {
   /** Say all that the worker has to know of this tab. */
   #send() {
     if (!this.#port) return;
-    const { base, token, watch, forced, storage } = this.#env;
+    const { base, token, watch, job, forced, storage } = this.#env;
     const { wanted } = this.#channels;
     for (const channel of wanted) if (!this.#known.has(channel)) this.#fresh.add(channel);
     this.#known = new Set(wanted);
     this.#port.postMessage({
-      op: 'sit', key: { base, token, watch, forced }, memory: kept(storage), hidden: this.#hidden,
+      op: 'sit', key: { base, token, watch, job, forced }, memory: kept(storage), hidden: this.#hidden,
       wanted: wanted.map(({ project }) => project),
     });
   }
@@ -151,9 +182,11 @@ export class SharedLink {
   #take({ status, asks, again, project, message, memory }) {
     clearTimeout(this.#welcome);
     this.#heardAt = this.#env.now();
+    this.#coming = null;
     if (this.#own) this.#join();
     if (memory !== undefined) keep(this.#env.storage, memory);
     if (status) this.#status.show(status);
+    if (status?.state === 'live') linkModule().catch(() => {}); // to have it when worker and hub go together
     if (asks) this.#port.postMessage({ op: 'here' });
     if (again) {
       this.#known.clear();
@@ -184,7 +217,7 @@ export class SharedLink {
       const { answer } = await ask(this.#env, channel);
       if (answer) for (const message of messagesOf(answer, channel)) channel.accept(message);
     } catch {
-      await new Promise((resolve) => { setTimeout(resolve, ANSWER_MS); }); // the next message finds the gap again
+      await pause(ANSWER_MS); // the next message finds the gap again
     }
     this.#mending.delete(channel);
     channel.resubscribed();
@@ -192,7 +225,7 @@ export class SharedLink {
   }
 
   #tick() {
-    if (this.#own) return;
+    if (this.#own || this.#coming) return;
     const now = this.#env.now();
     if (now - this.#lastTick > SILENT_MS) this.wake(); // a clock that jumps says nothing of the worker
     else if (this.#port && now - this.#heardAt > SILENT_MS) this.#open();

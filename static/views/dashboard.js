@@ -90,7 +90,7 @@ function card(page) {
     text(kind, job.attempt > 1 ? `${job.kind}, attempt ${job.attempt}` : job.kind);
     sign.update(job.state);
     show(sign.node, job.state !== 'running');
-    text(percent, waits ? '' : `${format.percent(job)}\u00a0%`);
+    text(percent, format.isKnown(job) ? `${format.percent(job)}\u00a0%` : '');
     show(line.node, !waits);
     line.update(job);
     words.update(job, page.view(job));

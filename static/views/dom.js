@@ -1,5 +1,12 @@
 const SVG = 'http://www.w3.org/2000/svg';
 
+const TURNING = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** What would hide or turn text round is shown by its number. */
+export const visible = (words) => words.replace(TURNING, (sign) => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
+
+const seen = (child) => (typeof child === 'string' ? visible(child) : child);
+
 /** An element. `props`: attributes, `on...` listeners; false, null and undefined are left out. */
 export function el(tag, props, ...children) {
   return fill(document.createElement(tag), props, children);
@@ -14,7 +21,7 @@ function fill(node, props = {}, children) {
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     else set(node, name, value);
   }
-  node.append(...children.flat().filter((child) => child || child === 0));
+  node.append(...children.flat().filter((child) => child || child === 0).map(seen));
   return node;
 }
 
@@ -22,11 +29,13 @@ export const button = (label, onclick, props) => el('button', { type: 'button', 
 
 /** Only what changes is touched: a screen reader repeats what is set again. */
 export function set(node, name, value) {
+  if (name === 'title' || name === 'aria-label') value = seen(value);
   if (value === false || value === null || value === undefined) node.removeAttribute(name);
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value === true ? '' : value);
 }
 
 export function text(node, value) {
+  value = seen(value);
   if (node.textContent !== value) node.textContent = value;
 }
 

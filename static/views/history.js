@@ -12,10 +12,19 @@ const SPARKS = 12;
 const FEWEST = 3;
 const INDEXED = new Set(['index', 'ingest']);
 const MOST_COVERAGES = 30;
+const MOST_PROJECTS = 1_000;
+const MOST_ROWS = 20;
 
 export function history(page, start, rest) {
   const { hub } = page;
   const projects = section('Projects');
+  let isWhole = false;
+  const whole = button('', () => {
+    isWhole = true;
+    update();
+    projects.list.children[MOST_ROWS]?.querySelector('a').focus();
+  });
+  projects.node.append(whole);
   const recent = recentJobs(page, rest);
   const node = el('div', { class: 'columns' }, projects.node, recent.node);
   const known = { items: [], usual: new Map(), coverage: new Map(), isAsked: false, ended: -1 };
@@ -30,7 +39,7 @@ export function history(page, start, rest) {
     if (known.question === question) return;
     known.question = question;
     try {
-      known.items = (await hub.projects()).items;
+      known.items = await everyProject(hub);
       known.isAsked = true;
       start.update(known.items);
       page.draw();
@@ -41,39 +50,56 @@ export function history(page, start, rest) {
         if (each.duration_s && !(before?.runs > each.runs)) known.usual.set(each.project, each);
       }
       const indexed = new Set(items.filter((each) => INDEXED.has(each.kind) && each.states.succeeded).map((each) => each.project));
-      for (const project of [...indexed].slice(0, MOST_COVERAGES)) {
-        known.coverage.set(project, (await hub.request('GET', `projects/${encodeURIComponent(project)}/index?limit=1`)).coverage);
+      for (const project of known.items.map(({ id }) => id).filter((id) => indexed.has(id)).slice(0, MOST_COVERAGES)) {
+        try {
+          known.coverage.set(project, (await hub.request('GET', `projects/${encodeURIComponent(project)}/index?limit=1`)).coverage);
+        } catch (error) {
+          if (!error.status) throw error;
+          known.coverage.delete(project); // there was an index once
+        }
       }
       page.draw();
-    } catch {
-      // The chip tells of an unreachable hub; the next news asks again.
+    } catch (error) {
+      if (error.status) return; // asked again at the next end of a job
+      // The chip tells of an unreachable hub.
       known.question = null;
       page.whenLive(page.draw);
     }
   }
 
-  return {
-    node,
-    isEmpty: () => known.isAsked && !known.items.length && !recent.total(),
-    move: recent.move,
-    update() {
-      if (!known.isBusy) {
-        known.isBusy = true;
-        refresh().finally(() => { known.isBusy = false; });
-      }
-      const byProject = new Map();
-      for (const job of [...recent.known(), ...hub.store.jobs.values()]) {
-        if (!byProject.has(job.project)) byProject.set(job.project, new Map());
-        byProject.get(job.project).set(job.id, job);
-      }
-      const rows = known.items.map((project) => {
-        const jobs = [...byProject.get(project.id)?.values() ?? []].sort((a, b) => b.created - a.created);
-        return { project, jobs, last: jobs[0] ?? project.job, usual: known.usual.get(project.id), coverage: known.coverage.get(project.id) };
-      }).sort((a, b) => (b.last?.created ?? b.project.created) - (a.last?.created ?? a.project.created));
-      projects.update(rows, (row) => row.project.id, () => projectRow(page, start));
-      recent.update();
-    },
-  };
+  function update() {
+    if (!known.isBusy) {
+      known.isBusy = true;
+      refresh().finally(() => { known.isBusy = false; });
+    }
+    const byProject = new Map();
+    for (const job of [...recent.known(), ...hub.store.jobs.values()]) {
+      if (!byProject.has(job.project)) byProject.set(job.project, new Map());
+      byProject.get(job.project).set(job.id, job);
+    }
+    const rows = known.items.map((project) => {
+      const jobs = [...byProject.get(project.id)?.values() ?? []].sort((a, b) => b.created - a.created);
+      return { project, jobs, last: jobs[0] ?? project.job, usual: known.usual.get(project.id), coverage: known.coverage.get(project.id) };
+    }).sort((a, b) => (b.last?.created ?? b.project.created) - (a.last?.created ?? a.project.created));
+    projects.update(isWhole ? rows : rows.slice(0, MOST_ROWS), (row) => row.project.id, () => projectRow(page, start), rows.length);
+    show(whole, !isWhole && rows.length > MOST_ROWS);
+    text(whole, `Show all ${format.count(rows.length)}`);
+    recent.update();
+  }
+
+  return { node, isEmpty: () => known.isAsked && !known.items.length && !recent.total(), move: recent.move, update };
+}
+
+/** Page by page, the hub's own order being that of their making. */
+async function everyProject(hub) {
+  const items = [];
+  let next;
+  do {
+    const answer = await hub.request('GET', `projects?limit=100${next ? `&cursor=${encodeURIComponent(next)}` : ''}`);
+    items.push(...answer.items);
+    ({ next } = answer);
+  } while (next && items.length < MOST_PROJECTS);
+  return items;
 }
 
 function projectRow(page, start) {
@@ -97,7 +123,7 @@ function projectRow(page, start) {
     if (last) {
       set(job, 'href', `#/j/${encodeURIComponent(last.id)}`);
       set(job, 'title', `${last.kind}, ${format.moment(last.ended ?? last.created)}`);
-      sign.update(last.state, last.state === 'running' ? `${last.kind} ${format.percent(last)}\u00a0%` : `${last.kind} ${END_WORDS[last.state] ?? last.state}`);
+      sign.update(last.state, last.state === 'running' && format.isKnown(last) ? `${last.kind} ${format.percent(last)}\u00a0%` : `${last.kind} ${END_WORDS[last.state] ?? last.state}`);
     }
     const share = coverage?.of ? Math.floor((coverage.indexed / coverage.of) * 100) : null;
     say(notes, [usual && `usually ${format.duration(usual.duration_s.p50 * 1000)}`, share !== null && `${share}\u00a0% indexed`]

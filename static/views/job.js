@@ -38,7 +38,9 @@ export function jobView(page, id, rest) {
   let unwatch = () => {};
   let outcome = null;
   let isDressed = false;
+  let isKnown = false;
   let chart = null;
+  let at = 0;
 
   async function load() {
     try {
@@ -58,6 +60,7 @@ export function jobView(page, id, rest) {
       if (!hub.store.jobs.get(id)) {
         say(missing, error.message);
         show(loading, false);
+        show(body, false);
       }
       if (!error.status) page.whenLive(() => { say(missing); load(); });
     }
@@ -99,7 +102,13 @@ export function jobView(page, id, rest) {
 
   function update() {
     const job = hub.store.jobs.get(id);
-    if (!job) return;
+    if (!job) {
+      // Forgotten, or its project was deleted: the hub knows.
+      if (isKnown) load();
+      isKnown = false;
+      return;
+    }
+    isKnown = true;
     const view = page.view(job);
     show(loading, !isDressed);
     show(body, isDressed);
@@ -110,15 +119,19 @@ export function jobView(page, id, rest) {
     text(about, aboutWords(job, view));
     acts.update(job);
     show(notify, !isEnd(job));
-    text(percent, job.state === 'queued' ? '' : String(format.percent(job)));
+    text(percent, format.isKnown(job) ? String(format.percent(job)) : '');
     text(left, leftWords(job, view) || usualWords(job));
     line.update(job);
     words.update(job, view);
-    say(now, isEnd(job) ? '' : job.message);
-    say(detail, detailWords(job));
+    say(now, isEnd(job) || job.message === job.stages[job.step - 1]?.title ? '' : job.message);
+    say(detail, job.state === 'succeeded' ? '' : detailWords(job)); // the result tells then
     keyed(stages, job.stages, (stage) => stage.stage, () => stageRow((stage) => log?.seek(stage)));
     for (const stage of job.stages) stages.parts.get(stage.stage).tick(stage, isEnd(job) ? job.ended : (job.held_at ?? view.now + view.skew));
     show(stages, job.stages.length);
+    if (isDressed && at !== job.step) {
+      at = job.step;
+      stages.scrollTop = (stages.children[at - 1]?.offsetTop ?? 0) - 90; // of many, the one that it is in is seen
+    }
     conclude(job);
     outcome?.update(job);
     log?.update(job);
@@ -166,9 +179,9 @@ function usualWords(job) {
   return low === high ? `usually ${low}` : `usually ${low} to ${high}`;
 }
 
-/** The counters of any kind, by their names. */
-function detailWords({ detail }) {
-  return Object.entries(detail).filter(([name, value]) => typeof value === 'number' && value && name !== 'received_bytes').slice(0, 6)
+/** The counters of any kind, by their names; not what is said already. */
+function detailWords({ detail, current, total }) {
+  return Object.entries(detail).filter(([name, value]) => typeof value === 'number' && value && ![current, total].includes(value) && name !== 'received_bytes').slice(0, 6)
     .map(([name, value]) => `${format.label(name).toLowerCase()} ${/bytes/i.test(name) ? format.bytes(value) : format.count(value)}`).join(' · ');
 }
 

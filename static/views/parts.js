@@ -46,7 +46,7 @@ export function bar(big = false) {
     set(node, 'aria-label', `${job.kind} ${job.project}`);
     set(node, 'data-state', job.state);
     // Nothing counted yet: no value is the truth, and it moves so that one sees it lives.
-    const unknown = job.state === 'running' && job.percent === 0;
+    const unknown = job.state === 'running' && !format.isKnown(job);
     set(node, 'aria-valuenow', unknown ? null : value);
     set(node, 'data-unknown', unknown);
     node.style.setProperty('--part', isEnd(job) && job.state !== 'succeeded' ? value / 100 : job.percent / 100);
@@ -66,7 +66,7 @@ export function facts() {
       stage && !over && `Stage ${job.step} of ${job.steps}: ${stage.title}`,
       !over && countWords(stage?.unit ? stage : job),
       !over && received && job.unit !== 'bytes' && format.bytes(received),
-      job.state === 'running' && view.isLive && job.rate > 0 && format.rate(job.rate, job.unit),
+      job.state === 'running' && view.isLive && job.rate > 0 && quietMs(job, view) <= STALLED_MS && format.rate(job.rate, job.unit),
       leftWords(job, view),
     ];
     parts.forEach((part, at) => say(part, words[at] || ''));
@@ -78,7 +78,11 @@ export const countWords = (stage) => (stage?.unit && stage.current !== null ? fo
 
 export const tookMs = (job) => job.ended - job.started - job.held_ms - (job.held_at ? job.ended - job.held_at : 0);
 
-export function leftWords(job, { now, skew, heard, isLive }) {
+/** The hub says how long nothing has moved, every few seconds; in between the page goes on counting. */
+const quietMs = (job, { now, heard }) => (heard ? now - heard : 0) + (job.stalled_s ?? 0) * 1000;
+
+export function leftWords(job, view) {
+  const { now, skew, isLive } = view;
   if (job.state === 'queued') {
     const wait = (job.starts_at ?? 0) - now - skew;
     if (job.starts_at) return wait > 0 ? `tries again in ${format.duration(Math.ceil(wait / 1000) * 1000)}` : 'tries again now';
@@ -88,8 +92,7 @@ export function leftWords(job, { now, skew, heard, isLive }) {
   if (job.state === 'paused') return job.held_at ? `paused for ${format.duration(now + skew - job.held_at)}` : 'paused';
   if (isEnd(job)) return job.started ? `took ${format.duration(tookMs(job))}` : '';
   if (!isLive) return '';
-  // The hub says how long nothing has moved, every few seconds; in between the page goes on counting.
-  const quiet = (heard ? now - heard : 0) + (job.stalled_s ?? 0) * 1000;
+  const quiet = quietMs(job, view);
   if (quiet > STALLED_MS) return `stalled: nothing moved for ${format.duration(quiet)}`;
   return format.eta(job.eta_s, quiet);
 }

@@ -17,6 +17,14 @@ export function readSource(typed, projects = []) {
   return { error: `This is neither a git URL nor a project here. A URL looks like ${EXAMPLE}` };
 }
 
+function decoded(words) {
+  try {
+    return decodeURIComponent(words);
+  } catch {
+    return words; // a lone percent sign
+  }
+}
+
 function readUrl(words) {
   let url;
   try {
@@ -27,8 +35,7 @@ function readUrl(words) {
   if (!URL_SCHEMES.includes(url.protocol)) return { error: `git does not speak ${url.protocol.slice(0, -1)}. Use https or ssh.` };
   if (url.protocol !== 'file:' && !/.\.|:|^localhost$|^[\w-]+$/.test(url.hostname)) return { error: 'This URL names no server.' };
   if (/\s/.test(words)) return { error: 'A URL has no spaces in it.' };
-  const user = decodeURIComponent(url.username);
-  const password = decodeURIComponent(url.password);
+  const [user, password] = [url.username, url.password].map(decoded);
   const web = url.protocol.startsWith('http');
   // https://TOKEN@host is how tokens are pasted; ssh://git@host is only a user name.
   if (!password && !(web && user)) return { fields: { url: words }, secrets: {} };

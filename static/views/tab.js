@@ -1,6 +1,6 @@
 /** What a tab tells that nobody looks at: its title, its icon, and what is spoken. Fetched after the first paint. */
 
-import { percent } from '../format.js';
+import { isKnown, percent } from '../format.js';
 import { isEnd } from '../state.js';
 import { set } from './dom.js';
 import { stateWord } from './parts.js';
@@ -11,7 +11,7 @@ const NAME = 'Progress Hub';
 export function titleOf(job, running) {
   const [only] = running;
   job ??= running.length === 1 ? only : null;
-  if (job && job.state === 'running') return `${percent(job)} % ${job.kind} ${job.project}`;
+  if (job && job.state === 'running' && isKnown(job)) return `${percent(job)} % ${job.kind} ${job.project}`;
   if (job) return `${stateWord(job.state)}: ${job.kind} ${job.project}`;
   return running.length ? `(${running.length}) ${NAME}` : NAME;
 }
@@ -28,7 +28,10 @@ export function ringOf(job) {
     ring(job ? '#8886' : colour, '')}${part ? ring(colour, `stroke-dasharray='${(round * part) / 100} 99' transform='rotate(-90 16 16)'`) : ''}</svg>`)}`;
 }
 
-/** -> a function to be called at each drawing, with the job that is shown, or a title. */
+/**
+ * -> a function to be called at each drawing, with the job that is shown, or a title. `openedAt()`: when the page was
+ * opened, by the hub's clock; null while that is not known.
+ */
 export function tab(store, openedAt) {
   const link = document.querySelector('link[rel=icon]');
   const speak = voice(store, openedAt);

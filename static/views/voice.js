@@ -52,7 +52,7 @@ export function voice(store, openedAt) {
   const mouth = speaker(document.getElementById('polite'), document.getElementById('alert'));
   return (now) => {
     for (const [id, newest] of store.jobs) {
-      const news = announcement(said.get(id), newest, openedAt);
+      const news = announcement(said.get(id), newest, openedAt() ?? Infinity);
       // Nobody looks: only ends matter then.
       if (news && (isEnd(newest) || !document.hidden)) mouth.say(news, isEnd(newest), now);
       said.set(id, newest);

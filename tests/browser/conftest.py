@@ -1,9 +1,12 @@
 """A real hub program, a real git server, a real Chromium."""
 
+import contextlib
+import importlib.resources
 import os
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
@@ -20,6 +23,18 @@ START_S = 20.0
 EXPECT_MS = 20_000
 """A machine that does much else shows a page late; what is never shown fails all the same."""
 expect.set_options(timeout=EXPECT_MS)
+
+FINDINGS = """rules => axe.run(document, { runOnly: rules, resultTypes: ['violations'] }).then(({ violations }) => {
+    const words = ({ html, any }) => `${html.slice(0, 200)} ${any[0]?.message}`;
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(words).join(' | ')}`);
+})"""
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+class Check(Protocol):
+    """No finding of axe, nothing that must be scrolled sideways, and, unless it is not to be kept, a picture."""
+
+    async def __call__(self, page: Page, name: str, *, is_kept: bool = True) -> None: ...
 
 
 @pytest.fixture
@@ -61,14 +76,20 @@ async def proxy(hub: HubProcess) -> AsyncIterator[Proxy]:
         yield running
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
     if not HAS_CHROMIUM:
         missing(str(CHROMIUM))
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield running
         await running.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
 
 
 @pytest.fixture
@@ -120,3 +141,26 @@ def shot() -> Callable[[Page, str], Awaitable[None]]:
         await page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
     return take
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    try:
+        return (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text()
+    except ModuleNotFoundError:
+        missing("axe-playwright-python")
+        raise
+
+
+@pytest.fixture
+def check(axe: str, shot: Callable[[Page, str], Awaitable[None]]) -> Check:
+    async def look(page: Page, name: str, *, is_kept: bool = True) -> None:
+        if is_kept:
+            await shot(page, f"state-{name}")
+        if not await page.evaluate("'axe' in window"):
+            await page.evaluate(axe)
+        found = await page.evaluate(FINDINGS, RULES)
+        assert not found, f"{name}: {found}"
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
+
+    return look

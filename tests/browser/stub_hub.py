@@ -271,8 +271,11 @@ class StubHub:
         self.have(made)
         return web.json_response(made, status=202)
 
-    async def _projects(self, _: web.Request) -> web.Response:
-        return listing(self.projects)
+    async def _projects(self, request: web.Request) -> web.Response:
+        first, limit = int(request.query.get("cursor", "0")), int(request.query.get("limit", "50"))
+        more = {"next": str(first + limit)} if first + limit < len(self.projects) else {}
+        items = self.projects[first : first + limit]
+        return web.json_response({"items": items, "total": len(self.projects), **more})
 
     async def _create(self, request: web.Request) -> web.Response:
         made = project("new", url=(await request.json()).get("url"))
@@ -286,7 +289,10 @@ class StubHub:
         return listing(self.statistics)
 
     async def _index(self, request: web.Request) -> web.Response:
-        return web.json_response({"coverage": self.coverage[request.match_info["project"]]})
+        coverage = self.coverage.get(request.match_info["project"])
+        if coverage is None:
+            return refusal(404, "no_index", "It has no index.")
+        return web.json_response({"coverage": coverage})
 
     async def _history(self, request: web.Request) -> web.Response:
         query = request.query

@@ -1,17 +1,27 @@
 """`<job-progress>` in other people's pages, and the pages and pictures that need no JavaScript."""
 
+import contextlib
+import html
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from aiohttp import web
 from playwright.async_api import Page, expect
 
+from hub.core.events import State
 from tests.browser.conftest import Complaints
 from tests.conftest import until
+from tests.fakes import job_body, progress_body
+from tests.hubs import Running
 from tests.jobs.git_server import GitServer
+from tests.keys import bearer, guarded, key
 from tests.processes import HubProcess
 
 pytestmark = pytest.mark.browser
 SLOW = 60_000.0
+WATCHED_S = 20.0
 
 
 def start(hub: HubProcess, git: GitServer) -> str:
@@ -76,3 +86,106 @@ async def test_without_javascript_the_job_is_followed_all_the_same(browser, hub,
     await expect(page.get_by_text("Done", exact=True)).to_be_visible()
     await shot(page, "status-done")
     await context.close()
+
+
+# -- on another site's page -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def strict(tmp_path: Path) -> AsyncIterator[Running]:
+    """A hub that wants to know who asks, with the job `j1` of the project `p` under way."""
+    async with guarded(tmp_path / "data") as hub:
+        yield hub
+
+
+async def transports(hub: Running) -> list[str]:
+    _, answer, _ = await hub.call("GET", "/api/v1/watchers", headers=bearer(await key(hub, "watch")))
+    return [each["transport"] for each in answer["items"]]
+
+
+async def link_to(hub: Running, **wanted: object) -> str:
+    headers = bearer(await key(hub, "run"))
+    status, answer, _ = await hub.call("POST", "/api/v1/projects/p/watch-links", wanted, headers=headers)
+    assert status == 201
+    return str(answer["token"])
+
+
+@contextlib.asynccontextmanager
+async def other_site(hub: Running, *elements: dict[str, str]) -> AsyncIterator[str]:
+    """Another origin, whose page lets in the hub's script and requests to the hub, and nothing else."""
+    socket = hub.url.replace("http", "ws", 1)
+    policy = f"default-src 'none'; img-src data:; script-src {hub.url}; connect-src {hub.url} {socket}"
+    shapes = (" ".join(f'{name}="{html.escape(value)}"' for name, value in each.items()) for each in elements)
+    body = "".join(f"<job-progress {each}></job-progress>" for each in shapes)
+    script = f'<script type="module" src="{hub.url}/static/job-progress.js"></script>'
+    head = f'<meta charset="utf-8"><title>Elsewhere</title><link rel="icon" href="data:,">{script}'
+
+    async def show(_: web.Request) -> web.Response:
+        text = f'<!doctype html><html lang="en">{head}{body}'
+        return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
+
+    app = web.Application()
+    app.router.add_get("/", show)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://localhost:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_page_of_another_site_shows_a_job_live_to_its_end(page: Page, strict: Running, shot) -> None:
+    of_job, of_project = await link_to(strict, job="j1"), await link_to(strict)
+    elements = (
+        {"job": "j1", "watch": of_job, "variant": "full"},
+        {"job": "j1", "watch": of_project},
+        {"project": "p", "watch": of_project, "variant": "compact"},
+    )
+    async with other_site(strict, *elements) as url:
+        await page.goto(url)
+        bars = page.get_by_role("progressbar", name="clone p")
+        await expect(bars).to_have_count(len(elements))
+        for percent in (20, 45):
+            strict.publish("p", "j1", progress_body(float(percent)))
+            for n in range(len(elements)):
+                await expect(bars.nth(n)).to_have_attribute("aria-valuenow", str(percent))
+        assert set(await transports(strict)) == {"ws"}
+        await shot(page, "element-elsewhere")
+        strict.publish("p", "j1", job_body(State.SUCCEEDED))
+        for n in range(len(elements)):
+            await expect(page.locator("job-progress").nth(n).locator("[data-state=succeeded]").first).to_be_attached()
+        await page.goto("about:blank")  # who follows a project waits for its next job
+
+
+async def test_where_no_websocket_passes_it_is_streamed(page: Page, strict: Running) -> None:
+    await page.add_init_script("delete globalThis.WebSocket")
+    async with other_site(strict, {"job": "j1", "watch": await link_to(strict, job="j1")}) as url:
+        await page.goto(url)
+        await until(lambda: strict.hub.tracker.watcher_count == 1, WATCHED_S)
+        assert await transports(strict) == ["sse"]
+        strict.publish("p", "j1", progress_body(45.0))
+        await expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "45")
+        strict.publish("p", "j1", job_body(State.SUCCEEDED))
+        await expect(page.locator("job-progress [data-state=succeeded]").first).to_be_attached()
+        await until(lambda: strict.hub.tracker.watcher_count == 0)
+
+
+@pytest.mark.parametrize("what", [{"job": "j1"}, {"project": "p"}])
+async def test_a_link_that_has_expired_says_so(page: Page, strict: Running, watched: Complaints, what) -> None:
+    watched.forgive("401", "WebSocket connection")
+    link = await link_to(strict, ttl_s=1)
+    await until(lambda: strict.hub.keeper.by_link(link) is None)
+    async with other_site(strict, {**what, "watch": link}) as url:
+        await page.goto(url)
+        await expect(page.locator("job-progress").get_by_role("alert")).to_contain_text("expired")
+
+
+async def test_a_link_that_expires_while_it_is_watched_says_so(page: Page, strict: Running) -> None:
+    link = await link_to(strict, ttl_s=4)
+    async with other_site(strict, {"project": "p", "watch": link}) as url:
+        await page.goto(url)
+        element = page.locator("job-progress")
+        await expect(element.get_by_role("progressbar")).to_be_visible()
+        await expect(element.get_by_role("alert")).to_contain_text("expired")
+        await expect(element).to_contain_text("last heard")

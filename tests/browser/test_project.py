@@ -2,17 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
 
+from tests.browser.conftest import Check, Complaints, chromium
 from tests.browser.project_world import ENDLESS, MARKUP, Receiver, World, until
 from tests.jobs.git_server import GitServer
 from tests.processes import HubProcess
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 CRAWL = 300.0
 """Bytes a second at which nothing ends by itself."""
@@ -40,32 +42,32 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         hub.close()
 
 
-@pytest.fixture
-async def lab(page: Page, world: World, watched) -> Page:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One for all: starting it takes longer than most of what is tried in it."""
+    async with chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser, watched: Complaints) -> AsyncIterator[Page]:
+    context = await browser.new_context(viewport={"width": 1200, "height": 900})
+    yield watched(await context.new_page())
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def lab(page: Page, world: World, watched: Complaints) -> Page:
     # A hub without sign-in or an index says so by 404, and browsers report every refused request as an error.
     watched.forgive("404 (Not Found)")
     world.git.behaviour.bytes_per_s = None
     await page.goto(f"{world.hub.url}#/p/lab")
-    await expect(page.locator("h1")).to_have_text("lab")
+    await expect(page.locator("nav.parts [aria-current]")).to_be_visible()
     return page
 
 
 async def go(page: Page, rest: str) -> None:
     await page.evaluate("hash => { location.hash = hash; }", f"#/p/{rest}")
-
-
-async def findings(page: Page, axe: str) -> list[str]:
-    if not await page.evaluate("'axe' in window"):
-        await page.evaluate(axe)
-    tags = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
-    found = await page.evaluate("tags => axe.run(document, {runOnly: tags})", tags)
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found["violations"]]
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    package = pytest.importorskip("axe_playwright_python")
-    return (Path(package.__file__).parent / "axe.min.js").read_text()
 
 
 def parts(world: World) -> dict[str, tuple[str, str]]:
@@ -94,43 +96,35 @@ def parts(world: World) -> dict[str, tuple[str, str]]:
     }
 
 
-async def test_every_part_is_drawn_fits_holds_hostile_text_and_passes_axe(lab, world, axe, shot):
-    heard = []
-    for name, (place, sign) in parts(world).items():
-        await go(lab, place)
-        await expect(lab.locator(sign)).to_be_visible()
-        await expect(lab.locator("[aria-busy]")).to_have_count(0)
-        heard += [f"{name}: {each}" for each in await findings(lab, axe)]
-        if name in SHOWN:
-            await shot(lab, f"project-{name}")
-        assert await lab.evaluate(FIT), name
-        assert await lab.locator("main img").count() == 0
-    assert not heard
-    assert await lab.evaluate("document.title") != "owned"
-
-
 SCREENS = {
-    "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 900}},
-    "narrow": {"viewport": {"width": 360, "height": 780}, "has_touch": True},
-    "forced": {"forced_colors": "active", "reduced_motion": "reduce"},
+    "dark": {"color_scheme": "dark"},
+    "forced": {"color_scheme": "light", "forced_colors": "active", "reduced_motion": "reduce"},
+    "narrow": {"forced_colors": "none"},
 }
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-async def test_parts_fit_and_pass_axe_on(browser, world, watched, axe, shot, screen):
-    watched.forgive("404 (Not Found)")
-    context = await browser.new_context(**SCREENS[screen])
-    page = watched(await context.new_page())
-    await page.goto(f"{world.hub.url}#/p/lab")
-    for name in ("jobs", "search-text", "settings", *(("links-near", "snapshots") if screen == "narrow" else ())):
-        place, sign = parts(world)[name]
-        await go(page, place)
-        await expect(page.locator(sign)).to_be_visible()
-        assert await page.evaluate(FIT), name
-        assert await findings(page, axe) == [], name
-        if name in SHOWN:
-            await shot(page, f"{screen}-project-{name}")
-    await context.close()
+async def test_every_part_is_drawn_fits_holds_hostile_text_and_passes_axe_on_every_screen(
+    lab: Page, world: World, check: Check
+) -> None:
+    places = parts(world)
+
+    async def look(name: str, screen: str = "") -> None:
+        place, sign = places[name]
+        await go(lab, place)
+        await expect(lab.locator(sign)).to_be_visible()
+        await expect(lab.locator("[aria-busy]")).to_have_count(0)
+        await check(lab, f"project-{name}{screen}", is_kept=name in SHOWN)
+        assert await lab.locator("main img").count() == 0
+
+    for name in places:
+        await look(name)
+    for screen, media in SCREENS.items():
+        await lab.emulate_media(**media)
+        if screen == "narrow":
+            await lab.set_viewport_size({"width": 360, "height": 780})
+        for name in ("jobs", "search-text", "settings", *(("links-near", "snapshots") if screen == "narrow" else ())):
+            await look(name, f"-{screen}")
+    assert await lab.evaluate("document.title") != "owned"
 
 
 async def test_hostile_names_and_texts_are_shown_as_text(lab, world):
@@ -273,6 +267,7 @@ async def test_snapshots_are_taken_compared_downloaded_restored_pruned_and_delet
     await go(lab, "lab/snapshots")
     await lab.get_by_role("button", name="Compare two").click()
     await expect(lab.locator(".deeds .says", has_text="Choose two snapshots")).to_be_visible()
+    await expect(lab.get_by_role("checkbox")).to_have_count(2)
     for box in await lab.get_by_role("checkbox").all():
         await box.check()
     await lab.get_by_role("button", name="Compare two").click()

@@ -1,26 +1,15 @@
 """Each view in each state: what it says, that axe finds nothing, that it fits, and that the console stays silent."""
 
-import importlib.resources
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import Check, Complaints
 from tests.browser.stub_hub import StubHub, failure, job, now_ms
-from tests.conftest import missing
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
-
-Check = Callable[[Page, str], Awaitable[None]]
-
-FINDINGS = """rules => axe.run(document, { runOnly: rules, resultTypes: ['violations'] }).then(({ violations }) => {
-    const words = ({ html, any }) => `${html.slice(0, 200)} ${any[0]?.message}`;
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(words).join(' | ')}`);
-})"""
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 NOT_FOUND = failure("repository_not_found", "The server knows no such repository.", "Check the spelling.")
 WANTED = failure("credentials_wanted", "The server wants credentials.", "Run the job again with a token.", "s1")
@@ -92,30 +81,6 @@ RESULTS: dict[str, dict[str, Any]] = {
     "verify": {"snapshots": 12, "objects": 4_400, "bytes": 9_000_000_000, "damaged": 0},
     "prune": {"dry_run": False, "removed": ["a", "b"], "kept": 10, "keep_reasons": {"c": "last"}},
 }
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    try:
-        return (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text()
-    except ModuleNotFoundError:
-        missing("axe-playwright-python")
-        raise
-
-
-@pytest.fixture
-async def check(axe: str, shot: Callable[[Page, str], Awaitable[None]]) -> Check:
-    """A picture, no finding of axe, and nothing that must be scrolled sideways."""
-
-    async def look(page: Page, name: str) -> None:
-        await shot(page, f"state-{name}")
-        if not await page.evaluate("'axe' in window"):
-            await page.evaluate(axe)
-        found = await page.evaluate(FINDINGS, RULES)
-        assert not found, f"{name}: {found}"
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
-
-    return look
 
 
 async def at(page: Page, place: str) -> None:

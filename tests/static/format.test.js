@@ -16,8 +16,16 @@ test('a percent is floored and never 100 before the job succeeded', () => {
   assert.equal(of(100, 'succeeded'), 100);
 });
 
-test('sizes have one letter for byte and step up where rounding would give a thousand', () => {
-  each(format.bytes, [[0, '0 byte'], [1, '1 byte'], [999, '999 byte'], [999.6, '1 kB'], [1200, '1.2 kB'], [999_499, '999 kB'],
+test('a share that nobody knows is no number', () => {
+  const known = (more) => format.isKnown({ state: 'running', percent: 0, ...more });
+  assert.equal(known({}), false);
+  assert.equal(known({ percent: 0.2 }), true);
+  assert.equal(known({ state: 'failed' }), true);
+  assert.equal(known({ state: 'queued' }), false);
+});
+
+test('sizes are short, bytes alone are a word, and they step up where rounding would give a thousand', () => {
+  each(format.bytes, [[0, '0 bytes'], [1, '1 byte'], [999, '999 bytes'], [999.6, '1 kB'], [1200, '1.2 kB'], [999_499, '999 kB'],
     [999_950, '1 MB'], [12_400_000, '12.4 MB'], [1.2e9, '1.2 GB'], [5e15, '5,000 TB']]);
 });
 
@@ -25,6 +33,7 @@ test('rates', () => {
   assert.equal(plain(format.rate(3_200_000, 'bytes')), '3.2 MB/s');
   assert.equal(format.rate(1204.4, 'objects'), '1,204 objects/s');
   assert.equal(format.rate(0.52, 'files'), '0.5 files/s');
+  assert.equal(plain(format.rate(512, 'bytes')), '512 bytes/s');
   assert.equal(format.rate(null, 'files'), '');
 });
 
@@ -35,8 +44,8 @@ test('amounts with and without a total', () => {
 });
 
 test('durations show two units at most', () => {
-  each(format.duration, [[0, '0.0 s'], [400, '0.4 s'], [949, '0.9 s'], [960, '1 s'], [42_400, '42 s'], [60_000, '1 min'], [72_000, '1 min 12 s'],
-    [7_500_000, '2 h 5 min'], [3_600_000, '1 h'], [3_605_000, '1 h'], [273_600_000, '3 d 4 h'], [-5, '0.0 s']]);
+  each(format.duration, [[0, '< 0.1 s'], [30, '< 0.1 s'], [100, '0.1 s'], [400, '0.4 s'], [949, '0.9 s'], [960, '1 s'], [42_400, '42 s'], [60_000, '1 min'], [72_000, '1 min 12 s'],
+    [7_500_000, '2 h 5 min'], [3_600_000, '1 h'], [3_605_000, '1 h'], [273_600_000, '3 d 4 h'], [-5, '< 0.1 s']]);
 });
 
 test('what is left is rounded, falls with the clock, and is silent rather than absurd', () => {

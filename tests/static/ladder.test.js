@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import * as ladders from '../../static/link/ladder.js';
+import { keep, kept } from '../../static/link/memory.js';
 
 const MINUTE = 60_000;
 const rungs = (ladder, now = 0, hidden = false) => ladders.plan(ladder, now, !hidden).map(({ rung, after }) => [rung, after]);
@@ -85,8 +86,8 @@ test('memory outlives the page but not its time, and foreign memory is no memory
     assert.deepEqual(ladders.fromMemory(foreign, 0).blocked, {});
   }
   const denied = { getItem() { throw new Error('denied'); }, setItem() { throw new Error('denied'); } };
-  ladders.keep(denied, memory);
-  assert.equal(ladders.kept(denied), null);
+  keep(denied, memory);
+  assert.equal(kept(denied), null);
 });
 
 test('the wait grows to 20 s and no further, and is spread over all of it', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 
 import '../../static/link/http.js'; // at hand, as in a page that has been live
+import '../../static/link/link.js';
 import '../../static/link/slots.js';
 import { createHub } from '../../static/hub-client.js';
 
@@ -252,6 +253,20 @@ for (const ws of ['live', 'refused']) {
     assert.equal(now(), 'live ws');
   });
 }
+
+test('a page that is seen again asks once whether somebody has signed in meanwhile', async () => {
+  fake.path.rights = 'none';
+  connect();
+  await pass(2000);
+  const tries = fake.asked.length;
+  hub.connection.wake();
+  await pass(60_000);
+  assert.deepEqual([hub.connection.status.state, fake.asked.length], ['unauthorised', tries + 1]);
+  fake.path.rights = 'all';
+  hub.connection.wake();
+  await pass(500);
+  assert.equal(now(), 'live ws');
+});
 
 test('a right that ends ends the link', async () => {
   connect();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 
+import '../../static/link/link.js'; // at hand, as in a page that has been live
 import { HubError, createHub } from '../../static/hub-client.js';
 
 const EPOCH = '0a1b2c3d';
@@ -16,6 +17,7 @@ let hub;
 
 beforeEach(() => {
   asked = [];
+  socket = null;
   answers = { 'POST projects/p/jobs': { ...STATE, state: 'queued' }, 'GET jobs/j': STATE, 'POST jobs/j/cancel': { ...STATE, state: 'cancelling' } };
   class WebSocket {
     readyState = 0;
@@ -58,12 +60,24 @@ beforeEach(() => {
 
 afterEach(() => hub.close());
 
-const turns = async () => { for (let turn = 0; turn < 30; turn += 1) await new Promise((resolve) => { setImmediate(resolve); }); };
+const LIMIT_MS = 5_000;
+
+/** What the hub says before it has shown the present state would be of no socket, or of one that nobody hears. */
+async function followed() {
+  const late = Date.now() + LIMIT_MS;
+  while (socket?.readyState !== 1) {
+    assert.ok(Date.now() < late, 'no socket was opened');
+    await new Promise((resolve) => { setImmediate(resolve); });
+  }
+}
 
 async function gathered(job, options, then) {
   const seen = [];
-  const reading = (async () => { for await (const event of job.events(options)) seen.push(event.message ?? event.reason ?? event.state); })();
-  await turns();
+  const reading = (async () => {
+    const signal = AbortSignal.timeout(LIMIT_MS); // an end that never comes fails the test
+    for await (const event of job.events({ signal, ...options })) seen.push(event.message ?? event.reason ?? event.state);
+  })();
+  await followed();
   then();
   await reading;
   return seen;
@@ -102,7 +116,7 @@ test('a cursor that is too old is told as such, and the rest follows', async () 
 test('a second reader of a project that is followed begins at once', async () => {
   const job = await hub.job('j');
   const [one, two] = [gathered(job, {}, () => {}), gathered(job, { since: `${EPOCH}-3` }, () => {})];
-  await turns();
+  await followed();
   live();
   assert.deepEqual([await one, await two], [['five', 'succeeded'], ['four', 'five', 'succeeded']]);
 });
@@ -112,7 +126,7 @@ test('everything that waits can be given up', async () => {
   const abort = new AbortController();
   const reading = assert.rejects(gathered(job, { signal: abort.signal }, () => {}), { name: 'AbortError' });
   const ending = assert.rejects(job.end({ signal: abort.signal }), { name: 'AbortError' });
-  await turns();
+  await followed();
   abort.abort();
   await Promise.all([reading, ending]);
   const { signal } = abort;

@@ -27,6 +27,11 @@ test('a password or token in an address becomes a secret and leaves the address'
   assert.deepEqual(readSource('ssh://git:pw@example.org/a.git'), url('ssh://git@example.org/a.git', { username: 'git', password: 'pw' }));
 });
 
+test('a lone percent sign in an address is taken as it is', () => {
+  assert.deepEqual(readSource('https://me:100%@example.org/a.git'), url('https://example.org/a.git', { username: 'me', password: '100%' }));
+  assert.deepEqual(readSource('https://example.org/100%.git'), url('https://example.org/100%.git'));
+});
+
 test('a project of the hub is found by name, id or address', () => {
   for (const value of ['demo', 'Demo', 'https://example.org/demo.git']) assert.deepEqual(readSource(value, PROJECTS), { project: 'demo' });
 });

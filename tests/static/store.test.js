@@ -43,6 +43,15 @@ test('the rates of a long job are thinned out, never forgotten from the start on
   assert.ok(samples.every(({ at }, n) => n === 0 || at > samples[n - 1].at));
 });
 
+test('rates of another stage, or of another unit, are another curve', () => {
+  const store = new Store(() => 0);
+  store.take(snapshot('p', '0123abcd-1', job(1, 0)));
+  for (const [seq, more] of [[2, { stage: 'write' }], [3, { stage: 'write' }], [4, { stage: 'parse' }], [5, { stage: 'parse', unit: 'bytes' }]]) {
+    store.take({ ...progress(seq, 1), ...more });
+    assert.equal(store.rates.get('j').length, seq === 3 ? 2 : 1);
+  }
+});
+
 test('a page that is open for weeks keeps a bounded number of jobs, and all that run', () => {
   const store = new Store(() => 0);
   store.take(snapshot('p', '0123abcd-1', { ...job(1, 0), id: 'first' }));

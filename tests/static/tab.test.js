@@ -13,6 +13,7 @@ test('the title tells one job, or how many run', () => {
   assert.equal(titleOf(null, [job()]), '43 % clone demo');
   assert.equal(titleOf(null, [job(), job()]), '(2) Progress Hub');
   assert.equal(titleOf(null, []), 'Progress Hub');
+  assert.equal(titleOf(job({ percent: 0 }), []), 'Running: clone demo');
   assert.equal(titleOf(job({ state: 'failed' }), []), 'Failed: clone demo');
 });
 

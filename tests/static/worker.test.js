@@ -280,6 +280,16 @@ for (const [how, wait] of [['refused', 0], ['missing', 0], ['silent', 5000]]) {
   });
 }
 
+test('what a tab asks for while its own link is being loaded is done once it is here, and a tab that is closed by then gets none', async () => {
+  broken = 'refused';
+  const [forced, closed] = [tab(), tab()];
+  forced.hub.connection.force('poll');
+  closed.hub.close();
+  await pass(1000);
+  assert.equal(state(forced), 'live poll');
+  assert.deepEqual([state(closed), fake.sockets.length], ['idle null', 0]);
+});
+
 test('a worker that is slow to start is joined when it comes, and what the tab had of its own ends', async () => {
   broken = 'silent';
   const only = tab();

@@ -1,4 +1,4 @@
-import { el, set } from '../dom.js';
+import { el, set, visible } from '../dom.js';
 import { action, deeds, fields } from './form.js';
 
 /**
@@ -17,7 +17,7 @@ export function ask({ title, words, rows = [], values, kinds, kind, word, label,
     more = extra(choice?.inputs.kind.value);
     place.replaceChildren(params.node, ...(more ? [more.node] : []));
   }
-  function check() { set(go, 'disabled', Boolean(word) && typed.value !== word); }
+  function check() { set(go, 'disabled', Boolean(word) && ![word, visible(word)].includes(typed.value)); }
   const go = action(label, async () => {
     await run(own.values(), { ...params.values(), ...more?.values() }, choice?.inputs.kind.value);
     dialog.close();

@@ -14,14 +14,14 @@ const STATES = ['running', 'queued', 'paused', ...ENDS];
 const JOBS = ['Job', 'What came of it', 'Took', 'Asked for', 'By'];
 
 /** How long jobs take, and all that were. */
-export function front({ page, id, go }) {
+export function front({ page, id, go, project }) {
   const times = table('How long jobs take', TIMES);
   const wrong = el('p', { class: 'says', role: 'alert' });
   const history = el('section', { hidden: true }, el('h2', {}, 'How long jobs take'), times.node, wrong);
   const narrowed = filters([['kind', 'Kind', [['', 'every kind'], ...KINDS.map((kind) => [kind])]],
     ['state', 'State', [['', 'every state'], ...STATES.map((state) => [state, stateWord(state)])]], ['since', 'Since', 'date']], 'Jobs', (values) => go('', values));
   const frame = table('Jobs', JOBS);
-  const jobs = listing(page, { frame, noun: 'job', make: row(JOBS, jobRow), empty: () => el('p', {}, asked ? 'No job is like that.' : 'Nothing has run here yet. Start a job above.') });
+  const jobs = listing(page, { frame, noun: 'job', make: row(JOBS, jobRow), empty: () => el('p', {}, asked ? 'No job is like that.' : `Nothing has run here yet. ${project().url || project().path ? 'Start a job above.' : 'Another program may publish here.'}`) });
   const files = el('p', { class: 'deeds exports' });
   let asked = '';
 

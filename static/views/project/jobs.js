@@ -4,7 +4,7 @@ import { el, keyed, set, show, text } from '../dom.js';
 import { actions, bar, facts, mark, tookMs } from '../parts.js';
 import { newKey } from '../source.js';
 import { action, deeds } from './form.js';
-import { outcome, visible } from './words.js';
+import { outcome } from './words.js';
 
 /** Kinds that make sense for a project; one without an origin is told of by other programs. */
 export const kindsOf = ({ url, path }) => (url ? ['clone', 'index', 'ingest', 'sync', 'snapshot'] : path ? ['index', 'sync', 'snapshot'] : []);
@@ -64,8 +64,8 @@ function card(page) {
     line.update(job);
     words.update(job, page.view(job));
     if (over) show(words.node, false);
-    text(percent, job.state === 'running' ? `${format.percent(job)}\u00a0%` : '');
-    text(came, over ? visible([outcome(job), `${format.relative(job.ended, page.hubNow())}${job.started ? `, took ${format.duration(tookMs(job))}` : ''}`].filter(Boolean).join(' · ')) : '');
+    text(percent, job.state === 'running' && format.isKnown(job) ? `${format.percent(job)}\u00a0%` : '');
+    text(came, over ? [outcome(job), `${format.relative(job.ended, page.hubNow())}${job.started ? `, took ${format.duration(tookMs(job))}` : ''}`].filter(Boolean).join(' · ') : '');
     does.update(job);
   } };
 }

@@ -1,7 +1,6 @@
 import { credentials } from '../start.js';
 import { ask } from './form.js';
 import { kindsOf } from './jobs.js';
-import { visible } from './words.js';
 
 const CLONED = [['branch', 'Branch', 'text', 'the default one'], ['depth', 'Depth', 'number', 'all history']];
 const DRY = ['dry_run', 'Dry run: only say what would be done', 'check'];
@@ -19,13 +18,12 @@ export const KINDS = {
 export const STORED = { snapshot: KINDS.snapshot, prune: [...KEEP, DRY], verify: [] };
 const BRINGS = ['clone', 'ingest'];
 
-
 export const retryOf = ({ attempts, backoff_s: pause }) => (attempts ? { attempts, ...(pause !== undefined && { backoff_s: pause }) } : undefined);
 
 /** Rows of fields of these kinds, by kind. */
 export const rowsOf = (names) => Object.fromEntries(names.map((name) => [name, { ...KINDS, ...STORED }[name]]));
 
 export const startDialog = (project, start) => ask({
-  title: `Start a job on ${visible(project.name)}`, kinds: rowsOf(kindsOf(project)), rows: TRIES, label: 'Start',
+  title: `Start a job on ${project.name}`, kinds: rowsOf(kindsOf(project)), rows: TRIES, label: 'Start',
   extra: (kind) => (BRINGS.includes(kind) ? credentials() : null), run: (own, params, kind) => start(kind, params, retryOf(own)),
 });

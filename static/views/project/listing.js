@@ -1,12 +1,12 @@
 import * as format from '../../format.js';
 import { el, keyed, set, show, text } from '../dom.js';
 import { action, deeds } from './form.js';
-import { many, visible } from './words.js';
+import { many } from './words.js';
 
 const PAGE = 50;
 
 /** Foreign text: kept to itself, so that it turns nothing round it. */
-export const said = (name, value = '', tag = 'span') => el(tag, { class: `said ${name}`, title: value.length > 80 && visible(value) }, visible(value));
+export const said = (name, value = '', tag = 'span') => el(tag, { class: `said ${name}`, title: value.length > 80 && value }, value);
 
 /** Its words follow the clock: the view sets them at each drawing. */
 export const moment = (ms) => (ms ? el('time', { datetime: new Date(ms).toISOString(), title: format.moment(ms), 'data-at': ms }, format.moment(ms)) : '');

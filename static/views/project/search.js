@@ -3,7 +3,7 @@ import { isEnd } from '../../state.js';
 import { el, set, show, text } from '../dom.js';
 import { action, deeds, filters } from './form.js';
 import { drawn, listing, row, said, table } from './listing.js';
-import { many, queryOf, visible } from './words.js';
+import { many, queryOf } from './words.js';
 
 const AGAIN_MS = 2_000;
 const NOUNS = { symbol: 'definition', path: 'path' };
@@ -121,7 +121,7 @@ function hit(item) {
 }
 
 const lineWords = ({ line, end_line: end }) => (end > line ? `lines ${line} to ${end}` : `line ${line}`);
-const marked = (words, marks) => pieces(words, marks).map(([part, is]) => (is ? el('mark', {}, visible(part)) : visible(part)));
+const marked = (words, marks) => pieces(words, marks).map(([part, is]) => (is ? el('mark', {}, part) : part));
 
 /** A text in pieces, [words, is marked]. Marks count code points. */
 export function pieces(text, marks) {
@@ -145,7 +145,7 @@ export function doubts({ coverage, complete, narrowed, changed, skipped = [], pr
     !complete && 'The time limit came first: not everything was searched. “Show more” goes on from there.',
     !complete && !narrowed && 'Three letters or digits in a row make a search much faster.',
     changed && `${many(changed, 'file')} changed since the index was made.`,
-    ...skipped.map(({ path }) => `Passed over, for it took all the time: ${visible(path)}`),
+    ...skipped.map(({ path }) => `Passed over, for it took all the time: ${path}`),
     ...problems.map(({ project, message }) => `${project}: ${message}`),
   ].filter(Boolean);
 }

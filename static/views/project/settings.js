@@ -5,7 +5,7 @@ import { action, ask, deeds } from './form.js';
 import { kindsOf } from './jobs.js';
 import { KINDS, STORED, TRIES, retryOf, rowsOf } from './kinds.js';
 import { listing, moment, row, said, table } from './listing.js';
-import { every, visible } from './words.js';
+import { every } from './words.js';
 
 const SCHEDULES = ['Schedule', 'Next turn', 'The last one', ''];
 const WEBHOOKS = ['Webhook', 'State', 'Hears of', ''];
@@ -20,7 +20,7 @@ const part = (title, words, ...inside) => el('section', {}, el('h2', { tabindex:
 export function settings({ page, id, project, jobs }) {
   const own = [schedules(page, id, project), webhooks(page, id), watchLinks(page, id, jobs)];
   const { name } = project();
-  const remove = action('Delete this project…', () => ask({ title: `Delete ${visible(name)}?`, label: 'Delete', danger: true, word: name,
+  const remove = action('Delete this project…', () => ask({ title: `Delete ${name}?`, label: 'Delete', danger: true, word: name,
     words: 'Its clone, index, history, and schedules go; so do snapshots in the hub’s own folder. Nothing brings them back.',
     run: async () => {
       await page.hub.request('DELETE', `projects/${encodeURIComponent(id)}`);
@@ -45,13 +45,13 @@ function schedules(page, id, project) {
 
   function draw(one) {
     const name = one.name || one.kind;
-    const label = (verb) => ({ 'aria-label': `${verb} ${visible(name)}` });
+    const label = (verb) => ({ 'aria-label': `${verb} ${name}` });
     return [[said('name', name), el('div', { class: 'sub' }, [one.kind, one.cron ?? every(one.every_s), one.cron && one.timezone, one.retry && `${one.retry.attempts} tries`].filter(Boolean).map((words) => el('span', {}, words)))],
       one.is_paused ? 'paused' : one.next_at ? due(one.next_at) : '',
       [el('div', {}, [one.last_outcome ?? 'none yet', one.last_state && stateWord(one.last_state)].filter(Boolean).join(': '), one.last_at && ' ', moment(one.last_at)), one.last_error && said('says', one.last_error.message, 'p')],
       deeds(action('Run now', async () => page.hub.store.put(await call('POST', `/${one.id}/run`)), label('Run now:')),
         action(one.is_paused ? 'Go on' : 'Pause', () => call('PATCH', `/${one.id}`, { is_paused: !one.is_paused }), label(one.is_paused ? 'Go on:' : 'Pause')),
-        action('Delete…', () => ask({ title: `Delete the schedule ${visible(name)}?`, label: 'Delete', danger: true, run: () => call('DELETE', `/${one.id}`) }), label('Delete')))];
+        action('Delete…', () => ask({ title: `Delete the schedule ${name}?`, label: 'Delete', danger: true, run: () => call('DELETE', `/${one.id}`) }), label('Delete')))];
   }
 
   const rows = [['name', 'Name', 'text', 'optional'], ['often', 'Every', 'number', '1'], ['unit', 'Unit', UNITS], ['cron', 'or at (cron)', 'text', '0 3 * * *', { spellcheck: 'false' }],
@@ -78,7 +78,7 @@ function webhooks(page, id) {
 
   /** The answer alone has it: gone when the page is left. */
   function secret({ url, secret: key }) {
-    said_.replaceChildren(el('div', { class: 'card secret' }, el('p', { class: 'cause' }, 'The secret, shown this once'), el('p', { class: 'hint' }, `What is sent to ${visible(url)} is signed with it.`),
+    said_.replaceChildren(el('div', { class: 'card secret' }, el('p', { class: 'cause' }, 'The secret, shown this once'), el('p', { class: 'hint' }, `What is sent to ${url} is signed with it.`),
       el('code', {}, key), deeds(copyButton('Copy', () => key), action('Done', () => said_.replaceChildren()))));
   }
 
@@ -86,7 +86,7 @@ function webhooks(page, id) {
     const name = one.name || one.url;
     const at = `/${one.id}`;
     const came = el('p', { class: 'hint', role: 'status' });
-    const label = (verb) => ({ 'aria-label': `${verb} ${visible(name)}` });
+    const label = (verb) => ({ 'aria-label': `${verb} ${name}` });
     const log = listing(page, { frame: table('Deliveries', DELIVERIES), noun: 'delivery', empty: () => el('p', {}, 'None yet.'), make: row(DELIVERIES, (each) => [moment(each.created), each.state,
       [answered(each), each.next_at && [', again ', due(each.next_at)]].flat(), String(each.attempts)]) });
     const deliveries = el('details', { ontoggle: () => deliveries.open && (log.ask(`webhooks${at}/deliveries`), log.again()) }, el('summary', {}, 'Deliveries'), log.node);
@@ -94,7 +94,7 @@ function webhooks(page, id) {
       [one.states.map(stateWord).join(', ') || 'every end', one.kinds.length ? ` of ${one.kinds.join(', ')}` : '', one.projects.length ? '' : ', in every project'].join(''),
       [deeds(action('Test', async () => text(came, `Test: ${answered(await page.hub.request('POST', `webhooks${at}/test`))}`), label('Test')),
         one.state === 'disabled' && action('Enable', () => call('POST', `${at}/enable`), label('Enable')),
-        action('Delete…', () => ask({ title: `Delete the webhook ${visible(name)}?`, label: 'Delete', danger: true, run: () => call('DELETE', at) }), label('Delete'))), came]];
+        action('Delete…', () => ask({ title: `Delete the webhook ${name}?`, label: 'Delete', danger: true, run: () => call('DELETE', at) }), label('Delete'))), came]];
   }
 
   const rows = [['url', 'Address', 'url', 'https://ci.example.org/hook', { class: 'long' }], ['name', 'Name', 'text', 'optional'], ['states', 'When a job ends as', ENDS],

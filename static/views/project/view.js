@@ -2,10 +2,10 @@
 
 import * as format from '../../format.js';
 import { isEnd } from '../../state.js';
-import { el, set, sheet, show, text } from '../dom.js';
+import { el, set, sheet, show, text, visible } from '../dom.js';
 import { front } from './front.js';
 import { nowRunning, startButtons, starter } from './jobs.js';
-import { hrefOf, parse, visible } from './words.js';
+import { hrefOf, parse } from './words.js';
 
 /** Fetched when they are first wanted; the last one is what makes it. */
 const PARTS = {
@@ -23,7 +23,7 @@ await Promise.all(['later.css', 'views/project/project.css'].map(sheet));
 export function projectView(page, id, rest) {
   const { hub } = page;
   const abort = new AbortController();
-  const name = el('h1', {}, visible(id));
+  const name = el('h1', {}, id);
   const origin = el('p', { class: 'origin said' });
   const begin = el('div', {});
   const running = nowRunning(page);
@@ -58,7 +58,7 @@ export function projectView(page, id, rest) {
       show(loading, false);
       show(body, false);
       show(missing, true);
-      missing.replaceChildren(el('h2', {}, error.status === 404 ? 'There is no such project' : 'This project cannot be shown'), el('p', {}, visible(error.message)));
+      missing.replaceChildren(el('h2', {}, error.status === 404 ? (project ? 'This project was deleted' : 'There is no such project') : 'This project cannot be shown'), el('p', {}, error.message));
       if (!error.status || error.status >= 500) page.whenLive(() => { show(missing, false); load(); });
     }
   }
@@ -73,9 +73,9 @@ export function projectView(page, id, rest) {
   }
 
   function head() {
-    text(name, visible(project.name));
-    text(origin, visible(project.url ?? project.path ?? 'published from elsewhere'));
-    set(nav, 'aria-label', `Parts of ${visible(project.name)}`);
+    text(name, project.name);
+    text(origin, project.url ?? project.path ?? 'published from elsewhere');
+    set(nav, 'aria-label', `Parts of ${project.name}`);
     tabs();
   }
 

@@ -15,10 +15,6 @@ export const queryOf = (values) => {
 
 export const hrefOf = (id, part, query = {}) => `#/p/${encodeURIComponent(id)}${part && `/${part}`}${queryOf(query)}`;
 
-/** What would hide or turn text round is shown by its number. */
-export const visible = (text) => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-  (sign) => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
-
 export const many = (n, noun) => `${count(n)} ${n === 1 ? noun : noun.replace(/([^aeiou])y$/, '$1ie').replace(/(sh|ch|s)$/, '$1e')}${n === 1 ? '' : 's'}`;
 
 const RESULTS = {
