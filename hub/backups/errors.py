@@ -15,6 +15,12 @@ class BackupUnsound(HubError):
     code = "backup_unsound"
 
 
+class RestoreFailed(HubError):
+    """The backup could not be restored; nothing was left behind."""
+
+    code = "restore_failed"
+
+
 class BackupTooNew(HubError):
     """This backup was made by a newer Progress Hub; restore it with that one."""
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from hub.backups import databases
 from hub.backups.contents import JOURNAL, LOCK
-from hub.backups.errors import BackupTooNew, BackupUnsound, PlaceTaken
+from hub.backups.errors import BackupTooNew, BackupUnsound, PlaceTaken, RestoreFailed
 from hub.backups.manifest import DATABASE, FILE, FOLDER, LINK, NAME, Entry, Manifest
 from hub.backups.vessels import Readable, members, put, reading
 
@@ -27,16 +27,20 @@ def restore(place: Path, data: Path, newest: Mapping[str, int], *, tell: Tell = 
     """Make the backup at `place` the new data folder `data`; `newest` is the last migration known of each database.
 
     Everything is checked before `data` is there: hashes, and each database by SQLite itself. Raises PlaceTaken,
-    BackupUnsound, BackupTooNew, OSError.
+    BackupUnsound, BackupTooNew, RestoreFailed, and OSError where the backup itself cannot be opened.
     """
     check_vacant(data)
-    data.parent.mkdir(parents=True, exist_ok=True)
-    with _draft(data) as draft, reading(place):
-        manifest = _unpacked(place, draft, tell)
-        _check(draft, manifest, newest)
-        _begin_anew(draft / JOURNAL)
-        check_vacant(data)
-        draft.rename(data)
+    place.stat()
+    try:
+        data.parent.mkdir(parents=True, exist_ok=True)
+        with _draft(data) as draft, reading(place):
+            manifest = _unpacked(place, draft, tell)
+            _check(draft, manifest, newest)
+            _begin_anew(draft / JOURNAL)
+            check_vacant(data)
+            draft.rename(data)
+    except (OSError, sqlite3.Error) as exc:
+        raise RestoreFailed(f"{data} could not be made, and nothing was left behind: {exc}") from exc
     return manifest
 
 

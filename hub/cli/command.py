@@ -46,8 +46,10 @@ def _told(argv: Sequence[str] | None) -> int:
         return _tell(str(exc), codes.USAGE)
     except (SettingsError, WrongToken, WrongUrl) as exc:
         return _tell(str(exc), codes.USAGE)
-    except (HubError, OSError) as exc:
+    except HubError as exc:
         return _tell(str(exc), codes.FAILED)
+    except OSError as exc:
+        return _tell(f"{exc.filename}: {exc.strerror}" if exc.filename and exc.strerror else str(exc), codes.FAILED)
 
 
 def _tell(message: str, code: int) -> int:

@@ -40,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _findings(options: argparse.Namespace) -> Iterable[Finding]:
     if options.hub:
-        headers = {"Authorization": f"Bearer {token}"} if (token := os.environ.get("HUB_TOKEN")) else {}
+        token = credentials.hub_token(options) or os.environ.get("HUB_TOKEN")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         return asyncio.run(transports.look(options.hub, headers, patient=not options.quick))
     settings, sources = traced_settings(options)
     if options.repo:

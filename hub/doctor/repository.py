@@ -66,8 +66,8 @@ def look(url: str, rules: Rules, credentials: Credentials) -> Iterator[Finding]:
             led = "" if source.remote.text == remote.text else f", after it sent on to {source.remote.text}"
             yield ok("repo.http", f"The server answers{led}", _since(began))
             yield ok("repo.refs", "There is a repository")
-            given = "They were accepted" if credentials else "None are needed"
-            yield ok("repo.credentials", f"{given} to read it")
+            told = "The credentials were accepted" if credentials else "It can be read without credentials"
+            yield ok("repo.credentials", told)
         else:
             yield ok("repo.refs", f"{remote.scheme} servers tell no more before a job asks", _since(began))
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -80,7 +82,7 @@ async def _health(session: aiohttp.ClientSession, base: str) -> tuple[list[Findi
         return [fail("hub.health", f"The certificate is not good: {exc}", advice)], None
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         advice = "Is the hub up, and the address right? On the hub's machine: progress-hub serve"
-        return [fail("hub.health", f"Nothing answers at {base}: {exc or 'no answer in time'}", advice)], None
+        return [fail("hub.health", f"Nothing answers at {base}: {_reason(exc)}", advice)], None
     except (ValueError, KeyError, TypeError):
         return [fail("hub.health", f"What answers at {base} is no hub", "Check the address, and the path in it.")], None
     took_ms = (time.monotonic() - began) * 1000
@@ -90,6 +92,16 @@ async def _health(session: aiohttp.ClientSession, base: str) -> tuple[list[Findi
         text = f"The hub's clock is {offset_ms / 1000:+.0f} s from this one"
         found.append(warn("hub.clock", text, "Have both clocks set by NTP."))
     return found, offset_ms
+
+
+def _reason(exc: Exception) -> str:
+    """The system's own words, without the library's around them."""
+    inner = exc.os_error if isinstance(exc, aiohttp.ClientConnectorError) else exc
+    if isinstance(inner, ssl.SSLError):
+        return f"TLS fails ({inner.reason or inner}); is it https?"
+    if isinstance(inner, OSError) and inner.errno is not None and inner.errno > 0:
+        return os.strerror(inner.errno)
+    return str(inner) or "no answer in time"
 
 
 async def _ready(session: aiohttp.ClientSession, base: str) -> Finding:

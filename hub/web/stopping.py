@@ -21,13 +21,20 @@ class Stopping:
 
     @contextlib.contextmanager
     def by_signals(self) -> Iterator[None]:
+        """A terminal that goes (SIGHUP) drains, too, and never hurries: shells and kernels say it twice.
+
+        A hub with a certificate reads that again instead (`tls.py`); under nohup the signal stays ignored.
+        """
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            loop.add_signal_handler(number, self.tell)
+        handlers = dict.fromkeys(SIGNALS, self.tell)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            handlers[signal.SIGHUP] = self.asked.set
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
         try:
             yield
         finally:
-            for number in SIGNALS:
+            for number in handlers:
                 loop.remove_signal_handler(number)
 
     def tell(self) -> None:

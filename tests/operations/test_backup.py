@@ -372,6 +372,20 @@ def test_a_full_disk_leaves_nothing(data: Path, tmp_path: Path, monkeypatch: pyt
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
+def test_a_restore_onto_a_full_disk_says_so_and_leaves_nothing(data: Path, tmp_path: Path, cli: Cli) -> None:
+    assert cli("backup", "--data-dir", data, tmp_path / "b").returncode == 0
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60000, 60000)); "
+        "from hub.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", script, "restore-backup", "--data-dir", str(tmp_path / "new"), str(tmp_path / "b")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"{tmp_path / 'new'} could not be made, and nothing was left behind" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "data"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_restore_that_is_killed_leaves_no_data_folder_and_the_next_one_cleans_up(
     data: Path, tmp_path: Path, number: int

@@ -178,3 +178,47 @@ def test_systemd_thinks_the_service_well_hardened(units: Path) -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--name", "a;b"), ("--name", "a b"), ("--name", "a\nb"),
+     ("--certificate", "/a b.pem", "--key", "/k"), ("--certificate", "/c", "--key", "/k;}")],
+)  # fmt: skip
+def test_nothing_that_is_filled_in_ends_its_line(arguments: tuple[str, ...], cli: Cli) -> None:
+    done = cli("recipe", "nginx", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert arguments[0] in done.stderr or arguments[-2] in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("what", "host", "line"),
+    [
+        ("nginx", "unix:/run/hub.sock", "proxy_pass http://unix:/run/hub.sock;"),
+        ("haproxy", "unix:/run/hub.sock", "server hub unix@/run/hub.sock"),
+        ("caddy", "unix:/run/hub.sock", "reverse_proxy unix//run/hub.sock"),
+        ("systemd-socket", "unix:/run/hub.sock", "ListenStream=/run/hub.sock"),
+        ("nginx", "0.0.0.0", "proxy_pass http://127.0.0.1:8470;"),
+        ("caddy", "::", "reverse_proxy [::1]:8470"),
+        ("systemd-socket", "0.0.0.0", "ListenStream=0.0.0.0:8470"),
+    ],
+)
+def test_each_program_is_told_the_hubs_address_in_its_own_words(what: str, host: str, line: str, cli: Cli) -> None:
+    assert line in [each.strip() for each in cli("recipe", what, "--host", host).stdout.splitlines()]
+
+
+def test_the_unit_has_all_that_was_set(cli: Cli) -> None:
+    done = cli("recipe", "systemd", "--roots", "/srv/a b:/srv/c%d", "--durable-power", "--data-dir", "/x")
+    told = next(line for line in done.stdout.splitlines() if line.startswith("Environment="))
+    assert '"HUB_ROOTS=/srv/a b:/srv/c%%d"' in told
+    assert "HUB_DURABLE_POWER=on" in told
+    assert "HUB_DATA_DIR=%S/progress-hub" in told
+    assert "/x" not in told
+
+
+def test_a_program_that_the_unit_could_not_see_is_warned_of(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, seen in (("/home/ann/.venv/bin/progress-hub", False), ("/opt/progress-hub/bin/progress-hub", True)):
+        monkeypatch.setattr(shutil, "which", lambda _, place=place: place)
+        done = cli("recipe", "systemd")
+        assert f"ExecStart={place} serve" in done.stdout
+        assert ("warning:" in done.stderr) is not seen

@@ -147,6 +147,15 @@ def test_the_service_manager_hears_of_start_life_and_stop(tmp_path: Path, manage
     assert process.returncode == 0
 
 
+def test_a_terminal_that_goes_drains_the_hub(tmp_path: Path) -> None:
+    process = started(tmp_path / "data", HUB_LOG_FORMAT="json")
+    url_of(process)
+    process.send_signal(signal.SIGHUP)
+    _, said = process.communicate(timeout=EXIT_S)
+    assert process.returncode == 0
+    assert '"action":"stopped"' in said
+
+
 def test_a_watchdog_for_another_process_is_none_of_ours() -> None:
     assert ServiceManager({"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}).watchdog_s == 0
     assert ServiceManager({"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": str(os.getpid())}).watchdog_s == 1
