@@ -27,6 +27,8 @@ ABOVE_ZERO = frozenset(
     }
 )  # fmt: skip
 BOOLEANS = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
+KINDS = {bool: "on or off", int: "a whole number", float: "a number", str: "a text", tuple: "a list of texts"}
+"""What a value of each type is called where it is asked for."""
 
 
 OTHER_VARIABLES = frozenset({"HUB_CONFIG", "HUB_TOKEN", "HUB_TOKEN_FILE", "HUB_URL"})
@@ -239,7 +241,7 @@ def parse(field: "dataclasses.Field[Any]", text: str, source: str) -> Any:
         if isinstance(default, float):
             return float(text)
     except (KeyError, ValueError) as exc:
-        raise SettingsError(f"{source}: {text!r} is not a value of type {type(default).__name__}") from exc
+        raise SettingsError(f"{source}: {text!r} is not {KINDS[type(default)]}") from exc
     if isinstance(default, tuple):
         # A path list is split as PATH is; networks and hosts hold colons themselves, so they go by commas.
         separator = os.pathsep if field.name == "roots" else ","
@@ -251,7 +253,9 @@ def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         with path.open("rb") as file:
             table = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as exc:
+    except OSError as exc:
+        raise SettingsError(f"{path}: {exc.strerror}") from exc
+    except ValueError as exc:  # of TOML, or of UTF-8
         raise SettingsError(f"{path}: {exc}") from exc
     fields = {field.name: field for field in dataclasses.fields(Settings)}
     for name, value in table.items():
@@ -265,4 +269,4 @@ def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
         elif type(value) is kind:
             yield name, value
         else:
-            raise SettingsError(f"{path}: {name} must be a {kind.__name__}, got {value!r}")
+            raise SettingsError(f"{path}: {name} must be {KINDS[kind]}, got {value!r}")

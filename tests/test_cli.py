@@ -539,9 +539,19 @@ def test_a_list_of_jobs_says_what_it_leaves_out():
 def test_a_hub_does_not_listen_beyond_loopback_and_says_what_to_do(host, tmp_path, capsys):
     code, _, err = run(capsys, "serve", "--host", host, "--port", "0", "--data-dir", str(tmp_path))
     assert code == codes.USAGE
-    assert "loopback" in err
-    assert "reverse proxy with sign-in" in err
-    assert "allowed_hosts" in err
+    assert f"others reach the hub at {host}" in err
+    assert f"progress-hub token create --role admin --data-dir {tmp_path}" in err
+
+
+@pytest.mark.parametrize("flags", [("--host", "unix:{}/none/hub.sock"), ("--data-dir", "{}/file")])
+def test_a_place_that_cannot_be_used_is_named_once(flags, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    place = flags[1].format(tmp_path)
+    code, _, err = run(capsys, "serve", "--port", "0", "--data-dir", str(tmp_path / "data"), flags[0], place)
+    assert code == codes.FAILED
+    told = err.strip().splitlines()[-1]
+    assert told.startswith(f"progress-hub: {place.removeprefix('unix:')}: ")
+    assert "Errno" not in told
 
 
 def test_a_taken_port_is_told_with_a_way_out(hub, tmp_path, capsys):

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from uv import find_uv_bin
 
 from hub import __version__, assets
 
@@ -132,8 +133,9 @@ def test_from_an_empty_environment_to_a_job_that_is_done(version, wheel, tmp_pat
     if python is None:
         pytest.skip(f"there is no Python {version} here")
     folder = tmp_path / "installed"
-    subprocess.run(["uv", "venv", "-q", "--no-project", "-p", python, folder], check=True, timeout=60)
-    installing = ["uv", "pip", "install", "-q", "-p", folder / "bin" / "python", wheel]
+    uv = find_uv_bin()  # of this environment, also where that is not on PATH
+    subprocess.run([uv, "venv", "-q", "--no-project", "-p", python, folder], check=True, timeout=60)
+    installing = [uv, "pip", "install", "-q", "-p", folder / "bin" / "python", wheel]
     done = subprocess.run(installing, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode and "CI" not in os.environ:
         pytest.skip(f"packages cannot be had: {done.stderr.strip()[-200:]}")

@@ -94,9 +94,22 @@ def test_a_wrong_config_file_is_named(text, named, config):
         Settings.read({}, {}, config(text))
 
 
-def test_a_config_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(SettingsError, match=r"none\.toml"):
+def test_a_config_file_that_is_not_there_is_named_once(tmp_path):
+    with pytest.raises(SettingsError, match=r"none\.toml: No such file or directory$"):
         Settings.read({}, {}, tmp_path / "none.toml")
+
+
+def test_a_config_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "hub.toml").write_bytes(b"port = \xff\n")
+    with pytest.raises(SettingsError, match=r"hub\.toml"):
+        Settings.read({}, {}, tmp_path / "hub.toml")
+
+
+def test_what_a_value_should_be_is_said_in_words(config):
+    with pytest.raises(SettingsError, match="HUB_PORT: 'x' is not a whole number"):
+        Settings.read({}, {"HUB_PORT": "x"})
+    with pytest.raises(SettingsError, match="port must be a whole number, got 'x'"):
+        Settings.read({}, {}, config("port = 'x'\n"))
 
 
 def test_the_config_file_may_be_named_in_the_environment(config, monkeypatch):

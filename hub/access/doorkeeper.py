@@ -200,7 +200,11 @@ class Doorkeeper:
         sign_in = SignIn(digest=secret.digest(cookie), token=visitor.token, created=now_ms, expires=expires)
         if not await self._table.sign_in(sign_in, now_ms):
             raise Unauthorised("That token has just been revoked.")
-        self._sign_ins = {each.digest: each for each in await self._table.sign_ins()}
+        self._sign_ins[sign_in.digest] = sign_in
+        known = set(self._sign_ins)
+        # It makes room for itself. What is read is not taken over: somebody may have signed out meanwhile.
+        for digest in known.difference([each.digest for each in await self._table.sign_ins()]):
+            self._sign_ins.pop(digest, None)
         self.show_out()
         return cookie, of_sign_in(sign_in, self._tokens[visitor.token])
 

@@ -1,21 +1,17 @@
 """The journal's tokens for another process than the hub, such as a command line, while it runs or not."""
 
-import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from hub import sql
-from hub.journal.damage import JournalDamaged
 from hub.journal.reading import Reader
 from hub.journal.sqlite import HERE, JournalTooNew
 from hub.journal.tokens import SqliteTokens
 from hub.journal.transactions import Transactions
 
 BUSY_S = 5.0
-LOOKS, LOOK_AGAIN_S = 4, 0.05
-"""A log that a hub writes to while it is looked through may seem broken, but not again and again."""
 
 
 @contextlib.asynccontextmanager
@@ -24,28 +20,14 @@ async def opened_tokens(path: Path) -> AsyncIterator[SqliteTokens]:
 
     Raises JournalTooNew, JournalUnavailable.
     """
-    transactions, reader = await _opened(path), Reader()
+    transactions, reader = Transactions(), Reader()
     try:
+        await transactions.open(path, _prepare, BUSY_S)
         await reader.open(path)
         yield SqliteTokens(transactions, reader)
     finally:
         await reader.close()
         await transactions.close()
-
-
-async def _opened(path: Path) -> Transactions:
-    for left in reversed(range(LOOKS)):
-        transactions = Transactions()
-        try:
-            await transactions.open(path, _prepare, BUSY_S)
-        except BaseException as exc:
-            await transactions.close()
-            if not isinstance(exc, JournalDamaged) or not left:
-                raise
-            await asyncio.sleep(LOOK_AGAIN_S)
-        else:
-            return transactions
-    raise AssertionError("the last look returns or raises")
 
 
 def _prepare(db: sqlite3.Connection) -> None:

@@ -1,18 +1,23 @@
 """Damage: a journal that is not whole is told of, and never taken for an empty one or for a shorter one."""
 
 import contextlib
+import logging
 import os
 import sqlite3
 import struct
+import time
 from pathlib import Path
 
 from hub.core.errors import JournalUnavailable
+
+logger = logging.getLogger(__name__)
 
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 MOST_CHECKED_BYTES = 512 * 1024**2
 """Of a file that is looked through at the start; that takes about 2 ms for each MB."""
 MOST_LOG_BYTES = 32 * 1024**2
 """Of a write-ahead log that is looked through; SQLite keeps it at 4 MB unless somebody reads for long."""
+LOOKS, LOOK_AGAIN_S = 10, 0.05
 LOG_HEAD, FRAME_HEAD = 32, 24
 BIG_ENDIAN, LITTLE_ENDIAN = 0x377F0683, 0x377F0682
 WAY_OUT = (
@@ -58,37 +63,70 @@ def make(path: Path) -> None:
 
 
 def check_log(path: Path) -> None:
-    """Look for frames behind one that is not whole. SQLite would take that one for the end of the log, and forget all
-    that was committed after it without a word. Raises JournalDamaged.
+    """Look for what was committed behind a frame that is not whole. SQLite would take that frame for the end of the
+    log, and forget the rest without a word. Raises JournalDamaged. Blocks, and for a moment where something is found.
 
-    A process that is killed leaves no such thing: what it wrote last is what is missing. Neither do older frames
-    match, which carry another salt. See https://www.sqlite.org/fileformat2.html#the_write_ahead_log.
+    What a kill leaves is no such thing, and of the transaction that was written last a power failure may leave any
+    part. Nor do older frames match, which carry another salt. Where the machine itself has gone down since, commits
+    that did not wait for the disk may be missing in any order: SQLite's end is right then, and the log tells of it.
+    See https://www.sqlite.org/fileformat2.html#the_write_ahead_log.
     """
-    log = log_of(path)
-    if not log.exists() or not LOG_HEAD < log.stat().st_size <= MOST_LOG_BYTES:
+    log, seen = log_of(path), None
+    for _ in range(LOOKS):
+        if not log.exists() or not LOG_HEAD < log.stat().st_size <= MOST_LOG_BYTES:
+            return
+        found = _broken(log.read_bytes())
+        if found is None:
+            return
+        if found == seen:
+            break
+        # A hub that writes to the log while it is read shows it half old and half new; but not twice the same.
+        seen = found
+        time.sleep(LOOK_AGAIN_S)
+    assert seen is not None
+    how, data = seen
+    if len(data) > LOG_HEAD and log.stat().st_mtime < _started():
+        text = "the machine went down: %s, and what stands there is lost; durable_power keeps it"
+        logger.warning(text, how, extra={"action": "log_cut_off"})
         return
-    data = log.read_bytes()
-    magic, _, page_bytes, _, *salt, sum1, sum2 = struct.unpack_from(">8I", data)
+    raise damaged(path, how)
+
+
+def _started() -> float:
+    """When the machine was, in Unix seconds."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # on Linux alone, where the other one stops in sleep
+    return time.time() - time.clock_gettime(clock)
+
+
+def _broken(data: bytes) -> tuple[str, bytes] | None:
+    """How a log is broken, and the bytes that are; None where it is whole."""
+    if len(data) <= LOG_HEAD:
+        return None
+    head = data[:LOG_HEAD]
+    magic, _, page_bytes, _, *salt, sum1, sum2 = struct.unpack(">8I", head)
     if magic not in {BIG_ENDIAN, LITTLE_ENDIAN}:
-        raise damaged(path, "its log does not begin as one")
+        return "its log does not begin as one", head
     order = ">" if magic == BIG_ENDIAN else "<"
     if _summed((0, 0), data[:24], order) != (sum1, sum2):
-        raise damaged(path, "the beginning of its log is not whole")
+        return "the beginning of its log is not whole", head
     sums, step = (sum1, sum2), FRAME_HEAD + page_bytes
-    starts = range(LOG_HEAD, len(data) - step + 1, step)
-    broken = None
-    for start in starts:
-        head = struct.unpack_from(">6I", data, start)
-        if list(head[2:4]) != salt:
+    broken, is_committed = None, False
+    for start in range(LOG_HEAD, len(data) - step + 1, step):
+        _, size, *frame_salt, frame1, frame2 = struct.unpack_from(">6I", data, start)
+        if frame_salt != salt:
             if broken is None:
-                return  # here an older generation begins
+                return None  # here an older generation begins
             continue
-        if broken is not None:
-            raise damaged(path, f"its log is broken at byte {broken}, and goes on behind that")
-        sums = _summed(sums, data[start : start + 8], order)
-        sums = _summed(sums, data[start + FRAME_HEAD : start + step], order)
-        if sums != head[4:6]:
-            broken = start
+        if broken is not None and is_committed:
+            text = f"its log is broken at byte {broken}, and goes on behind that"
+            return text, data[broken : broken + step]
+        if broken is None:
+            sums = _summed(sums, data[start : start + 8], order)
+            sums = _summed(sums, data[start + FRAME_HEAD : start + step], order)
+            if sums != (frame1, frame2):
+                broken = start
+        is_committed = broken is not None and (is_committed or size > 0)  # a commit's last frame tells the file's size
+    return None
 
 
 def check_file(db: sqlite3.Connection, path: Path) -> None:

@@ -26,6 +26,10 @@ FULL = "too_many_connections"
 SPARE_DESCRIPTORS = 64
 """For everything but connections: the journal, the log, jobs' pipes and files that are read."""
 
+MOST_KEPT_FREE = 16
+"""Of the connections, for the machine itself and its proxies: a service manager must not take a flood for a hub that
+has died."""
+
 
 class Phase(enum.Enum):
     IDLE = enum.auto()
@@ -39,13 +43,15 @@ class Phase(enum.Enum):
 class Caller(web.RequestHandler):
     """aiohttp's connection, which is counted and has deadlines. A stream that takes it over leaves here."""
 
-    __slots__ = ("_connections", "_phase", "_timer", "share", "unsent", "wire")
+    __slots__ = ("_connections", "_phase", "_timer", "greeting", "share", "unsent", "wire")
 
     def __init__(self, server: web.Server, connections: "Connections", **options: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
         self._connections = connections
         self._phase = Phase.IDLE
         self._timer: asyncio.TimerHandle | None = None
+        self.greeting: str | None = None
+        """Under which name its handshake of TLS is counted, while it lasts."""
         self.share = ""
         """Under which name it is counted; empty: it is not."""
         self.unsent = 0
@@ -54,8 +60,8 @@ class Caller(web.RequestHandler):
         """Kept when aiohttp has let go of it already: closing waits for a peer that takes nothing."""
 
     def connection_made(self, transport: Any) -> None:  # uvloop's are no asyncio.Transport by class
-        peer = transport.get_extra_info("peername")
-        self.share = self._connections.share(str(peer[0]) if isinstance(peer, tuple) else "")
+        self.end_greeting()
+        self.share = self._connections.share_of(transport)
         self.wire = transport
         if (refusal := self._connections.add(self)) is None:
             super().connection_made(transport)
@@ -72,6 +78,12 @@ class Caller(web.RequestHandler):
         if self._phase is Phase.IDLE and data:
             self._to(Phase.HEAD)
         super().data_received(data)
+
+    def end_greeting(self) -> None:
+        """Its handshake is over; twice is as good as once."""
+        if self.greeting is not None:
+            self._connections.greeted(self.greeting)
+            self.greeting = None
 
     def began(self) -> None:
         """A request's head is whole. Told by the application, which is the first to have it."""
@@ -148,6 +160,7 @@ class Connections:
         self.head_s = settings.request_head_s
         self.slow_s = settings.too_slow_s
         self._most = most_connections(settings)
+        self._kept_free = min(MOST_KEPT_FREE, self._most // 10)
         self._most_of_address = settings.max_connections_address
         self._streams = streams
         self.share = share
@@ -156,38 +169,60 @@ class Connections:
         """Longest idle first."""
         self._of_share: collections.Counter[str] = collections.Counter()
         self._leaving: set[asyncio.BaseTransport] = set()
+        self._greeting = 0
+        """In a handshake of TLS."""
         self.counts: collections.Counter[str] = collections.Counter()
         """Connections that were ended early, by why."""
 
+    def share_of(self, transport: asyncio.BaseTransport) -> str:
+        peer = transport.get_extra_info("peername")
+        return self.share(str(peer[0]) if isinstance(peer, tuple) else "")
+
     def __len__(self) -> int:
-        return len(self._callers) + len(self._leaving) + self._streams()
+        return len(self._callers) + len(self._leaving) + self._greeting + self._streams()
 
     def count(self, word: str) -> None:
         self.counts[word] += 1
 
     def add(self, caller: Caller) -> tuple[int, bytes] | None:
         """Take it in, or return the status and body with which it is to be turned away."""
-        if len(self) >= self._most and not self._make_room():
-            self.count("refused")
-            text = f"The hub has {self._most} connections open, as many as it takes."
-            return 503, refusals.body(FULL, text, retry=True, setting="max_connections", limit=self._most)
-        most = self._most_of_address
-        if caller.share and most and self._of_share[caller.share] >= most:
-            self.count("refused_address")
-            text = f"{most} connections are open from your address, as many as it may have."
-            return 429, refusals.body(FULL, text, retry=True, setting="max_connections_address", limit=most)
+        if (refusal := self._refusal(caller.share)) is not None:
+            return refusal
         self._callers[caller] = None
         self._idle[caller] = None
         self._of_share[caller.share] += 1
+        return None
+
+    def greet(self, share: str) -> bool:
+        """Count a connection whose handshake of TLS begins, until `greeted`; False where there is no room for it."""
+        if self._refusal(share) is not None:
+            return False
+        self._greeting += 1
+        self._of_share[share] += 1
+        return True
+
+    def greeted(self, share: str) -> None:
+        self._greeting -= 1
+        self._leave(share)
+
+    def _refusal(self, share: str) -> tuple[int, bytes] | None:
+        most = self._most_of_address
+        if share and most and self._of_share[share] >= most:
+            self.count("refused_address")
+            text = f"{most} connections are open from your address, as many as it may have."
+            return 429, refusals.body(FULL, text, retry=True, setting="max_connections_address", limit=most)
+        most = self._most - self._kept_free if share else self._most
+        if len(self) >= most and not self._make_room():
+            self.count("refused")
+            text = f"The hub has {most} connections open, as many as it takes."
+            return 503, refusals.body(FULL, text, retry=True, setting="max_connections", limit=self._most)
         return None
 
     def drop(self, caller: Caller) -> None:
         """Twice is as good as once."""
         self._idle.pop(caller, None)
         if self._callers.pop(caller, self) is None:
-            self._of_share[caller.share] -= 1
-            if not self._of_share[caller.share]:
-                del self._of_share[caller.share]
+            self._leave(caller.share)
 
     def note(self, caller: Caller, *, is_idle: bool) -> None:
         self._idle.pop(caller, None)
@@ -215,6 +250,11 @@ class Connections:
                 self.count("slow_reader")
                 transport.abort()
             caller.unsent = unsent
+
+    def _leave(self, share: str) -> None:
+        self._of_share[share] -= 1
+        if not self._of_share[share]:
+            del self._of_share[share]
 
     def _make_room(self) -> bool:
         """Give up the connection that has been idle for longest."""

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from hub.access.doorkeeper import Doorkeeper
 from hub.access.visitor import ANYBODY, Means, Visitor
-from hub.core.errors import EndReason, Forbidden, Unauthorised
+from hub.core.errors import EndReason, Forbidden, NotFound, Unauthorised
 from hub.core.tokens import Role
 from hub.transports.handshake import wants_websocket
 from hub.transports.permit import PERMIT
@@ -80,7 +80,7 @@ def _note_change(request: web.Request, visitor: Visitor, right: Right | None) ->
             "by": visitor.name or "-",
             "address": client_address(request),
         }
-        log.info("%s %s", request.method, request.path, extra=extra)
+        log.info("%s %s", request.method, request.rel_url.raw_path, extra=extra)  # as sent: escapes stay escaped
 
 
 async def _held(request: web.Request, handler: Handler, permit: Pass) -> web.StreamResponse:
@@ -151,7 +151,10 @@ async def _check_scope(request: web.Request, visitor: Visitor, right: Right) -> 
             visitor.check(request.match_info["project"], job)
         case Scope.JOB:
             job = request.match_info["job"]
-            visitor.check((await request.app[HUB].engine.state(job)).project, job)
+            project = (await request.app[HUB].engine.state(job)).project
+            if visitor.projects is not None and project not in visitor.projects:
+                raise NotFound(f"There is no job {job!r}.")  # as for one that nobody has: ids can be guessed
+            visitor.check(project, job)
         case Scope.QUERY:
             projects = request.query.getall("project", [])
             if not all(projects) or not projects:

@@ -45,7 +45,7 @@ async def serve(request: web.Request, hub: Hub, project: str | None) -> web.Stre
     if ask.job is not None and project is not None:
         job = await hub.engine.state(ask.job)
         if job.project != project:
-            raise NotFound(f"Project {project!r} has no job {ask.job!r}.")
+            raise NotFound(f"There is no job {ask.job!r}.")  # whether another project has one is not told
     is_socket = request.method == "GET" and wants_websocket(request.headers)
     is_sse = "text/event-stream" in request.headers.get("Accept", "").lower()
     if is_sse and request.method == "HEAD":

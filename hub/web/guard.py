@@ -86,8 +86,10 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if host is None and request.version >= HttpVersion11:
         raise BadRequest("A request in HTTP/1.1 names its host.")  # RFC 9112, 3.2
     asked = peer(request).host  # `Host`, or what a trusted proxy says that it was
-    if asked:  # older clients name none; they are no browsers, whose DNS could be turned against them
-        check_host(asked, allowed)
+    # Both: a page of the name that DNS has turned against us may send a forwarding header of its own, where a browser
+    # comes from the very address at which a proxy is trusted. Older clients name no host; they are no browsers.
+    for name in filter(None, dict.fromkeys((host, asked))):
+        check_host(name, allowed)
     origin = request.headers.get("Origin")
     is_socket = wants_websocket(request.headers)
     changes = request.method not in SAFE_METHODS or request.path in WORKING_GETS

@@ -86,7 +86,11 @@ async def listen_on(runner: web.AppRunner, sockets: Sequence[socket.socket], tls
 
 
 async def _listen_unix(runner: web.AppRunner, path: Path) -> None:
-    await web.UnixSite(runner, path, backlog=WAITING_CONNECTIONS).start()
+    try:
+        await web.UnixSite(runner, path, backlog=WAITING_CONNECTIONS).start()
+    except OSError as exc:
+        exc.filename = exc.filename or str(path)  # the system does not say which
+        raise
     await asyncio.to_thread(path.chmod, SOCKET_MODE)
 
 

@@ -34,6 +34,8 @@ class Right:
 
 
 OPEN = Right(role=None)
+# Other sites' pages that have a link read it, too: to tell a hub that is down from a path that lets no WebSocket pass.
+_HEALTH = Right(role=None, link=True)
 _WATCH, _RUN, _ADMIN = (Right(role=role) for role in (Role.WATCH, Role.RUN, Role.ADMIN))
 _READ, _DO = (Right(role=role, scope=Scope.PATH) for role in (Role.WATCH, Role.RUN))
 _STEER = Right(role=Role.RUN, scope=Scope.JOB)
@@ -57,7 +59,7 @@ RIGHTS: Mapping[tuple[str, str], Right] = {
     ("GET", "/static/{path}"): OPEN,
     ("GET", "/docs"): OPEN,
     ("GET", f"{_API}/openapi.json"): OPEN,
-    ("GET", "/healthz"): OPEN,
+    ("GET", "/healthz"): _HEALTH,
     ("GET", f"{_API}/session"): OPEN,
     ("POST", f"{_API}/session"): OPEN,
     ("DELETE", f"{_API}/session"): OPEN,

@@ -22,7 +22,7 @@ async def create(request: web.Request) -> web.Response:
     body = await read_object(request, FIELDS)
     job = text_field(body, "job", 255)
     if job is not None and (await hub.engine.state(job)).project != project.id:
-        raise NotFound(f"Project {project.id!r} has no job {job!r}.")
+        raise NotFound(f"There is no job {job!r}.")  # whether another project has one is not told
     token, link = hub.keeper.link(project.id, job, seconds(body, "ttl_s", LONGEST_S) or USUAL_S)
     path = f"/api/v1/projects/{project.id}/events" if job is None else f"/j/{urllib.parse.quote(job, safe='')}"
     url = f"{base_url(request)}{path}?watch={token}"

@@ -1,5 +1,6 @@
 """The doorkeeper: who may come in, by what, and who is shown out when."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,26 @@ async def test_the_key_is_its_owners_alone_and_outlives_the_process(scene: Scene
     path.write_bytes(b"short")
     with pytest.raises(OSError, match="rotate"):
         await scene.keeper("always")
+
+
+async def test_who_signs_out_while_another_signs_in_is_out(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the other one reads of the table is older than the sign-out."""
+    keeper = await scene.keeper()
+    _, text = await keeper.make(WATCH)
+    cookie, _ = await keeper.sign_in(text)
+    table, is_read, go_on = scene.journal.tokens, asyncio.Event(), asyncio.Event()
+    sign_ins = table.sign_ins
+
+    async def slowly() -> Any:
+        found = await sign_ins()
+        is_read.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(table, "sign_ins", slowly)
+    other = asyncio.create_task(keeper.sign_in(text))
+    await is_read.wait()
+    await keeper.sign_out(cookie)
+    go_on.set()
+    assert keeper.by_cookie((await other)[0]) is not None
+    assert keeper.by_cookie(cookie) is None

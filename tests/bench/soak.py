@@ -113,15 +113,18 @@ class Crowd:
             return await response.json() if response.content_type == "application/json" else await response.read()
 
     async def fill(self) -> None:
-        """Have the hub remember at once what it would come to remember in an hour."""
-        for n in range(0, REMEMBERED // 2, BATCH):
-            said = [{"job": f"old-{n + k}", "kind": "soak", "type": "job"} for k in range(BATCH)]
-            events = [event | {"key": "1"} for event in said]
-            events += [event | {"key": "2", "state": "succeeded"} for event in said]
+        """Have the hub remember at once what it comes to remember in an hour, by names as long as those to come."""
+        for _ in range(0, REMEMBERED // 2, BATCH):
+            said = [{"job": self.new_job(), "kind": "soak", "type": "job"} for _ in range(BATCH)]
+            events = [event | {"key": "11"} for event in said]
+            events += [event | {"key": "12", "state": "succeeded"} for event in said]
             await self.call("POST", f"projects/{self.project()}/publish", {"events": events})
 
     def project(self) -> str:
         return self.rng.choice(PROJECTS)
+
+    def new_job(self) -> str:
+        return f"job-{self.rng.getrandbits(60):015x}"
 
     async def watch(self) -> None:
         """A visit by WebSocket or event stream, which may end in any way."""
@@ -159,7 +162,7 @@ class Crowd:
 
     async def publish(self) -> None:
         """One job elsewhere, from its beginning to its end."""
-        job, path = f"job-{self.rng.getrandbits(60):x}", f"projects/{self.project()}/publish"
+        job, path = self.new_job(), f"projects/{self.project()}/publish"
         for n in range(self.rng.randint(3, 20)):
             events = [{"job": job, "kind": "soak", "type": "progress", "current": n + k, "total": 40} for k in range(5)]
             log = {"job": job, "kind": "soak", "type": "log", "message": f"line {n}", "key": f"{n}"}

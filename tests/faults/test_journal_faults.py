@@ -1,6 +1,8 @@
 """A journal that is damaged, gone or cannot grow: told clearly, and never taken for an empty or a shorter one."""
 
+import asyncio
 import contextlib
+import os
 import resource
 import shutil
 import signal
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hub.core.errors import JournalUnavailable
-from hub.core.ports import Batch, Project
+from hub.core.ports import Batch, EventFilter, Project
 from hub.journal.damage import JournalDamaged, check_log
 from hub.journal.sqlite import SqliteJournal
 from tests.fakes import event, log_body
@@ -110,6 +112,94 @@ async def test_a_log_that_is_broken_before_its_end_is_not_taken_for_a_shorter_on
     flip(wal, 32 + 3 * FRAME + 1000)
     with pytest.raises(JournalDamaged, match="goes on behind"):
         await SqliteJournal(path).open(recent_jobs=10)
+
+
+def transactions(wal: bytes) -> list[range]:
+    """The frames of each: the last one of a commit tells the size of the file."""
+    heads = [wal[at + 4 : at + 8] for at in range(32, len(wal) - FRAME + 1, FRAME)]
+    ends = [n + 1 for n, size in enumerate(heads) if any(size)]
+    return [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+async def copied_log(tmp_path: Path) -> tuple[Path, Path]:
+    """A journal as a kill leaves it, and its log."""
+    journal = await filled(tmp_path / "running.sqlite3")
+    path = tmp_path / "journal.sqlite3"
+    for suffix in ("", "-wal"):
+        shutil.copy(tmp_path / f"running.sqlite3{suffix}", f"{path}{suffix}")
+    await journal.close()
+    return path, Path(f"{path}-wal")
+
+
+async def test_what_a_power_failure_leaves_of_the_last_transaction_is_the_end_of_the_log(tmp_path: Path) -> None:
+    """Nobody had an answer for it, and the disk takes its frames in any order: the hub begins without being asked."""
+    path, wal = await copied_log(tmp_path)
+    *_, before, last = transactions(wal.read_bytes())
+    assert len(last) > 2
+    whole = wal.read_bytes()
+    put(wal, 32 + last[0] * FRAME + 24, bytes(PAGE))
+    check_log(path)
+    journal = SqliteJournal(path)
+    await journal.open(recent_jobs=10)
+    assert (await journal.history(EventFilter(project="p"), 1, None)).total == 250
+    await journal.close()
+    wal.write_bytes(whole)
+    put(wal, 32 + before[-1] * FRAME + 24, bytes(PAGE))  # of a commit that was whole before the last began
+    with pytest.raises(JournalDamaged, match="goes on behind"):
+        check_log(path)
+
+
+async def test_where_the_machine_went_down_a_broken_log_ends_at_the_break_and_that_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By default a commit does not wait for the disk, which takes the frames of many in any order."""
+    path, wal = await copied_log(tmp_path)
+    flip(wal, 32 + 3 * FRAME + 1000)
+    os.utime(wal, (1, 1))
+    check_log(path)
+    assert "the machine went down" in caplog.text
+    flip(wal, 10)
+    os.utime(wal, (1, 1))
+    with pytest.raises(JournalDamaged, match="beginning"):
+        check_log(path)
+
+
+async def test_a_log_that_is_written_to_while_it_is_read_is_not_taken_for_a_broken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub begins its log anew under whoever reads it: half a frame is new, what is far behind is old."""
+    path, wal = await copied_log(tmp_path)
+    whole = wal.read_bytes()
+    torn = bytearray(whole)
+    torn[32 + 3 * FRAME + 1000] ^= 0xFF
+    looks = [bytes(torn), whole]
+    monkeypatch.setattr(Path, "read_bytes", lambda self: looks.pop(0))
+    check_log(path)
+    assert not looks
+
+
+async def test_a_log_can_be_looked_through_while_a_hub_writes_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    journal = await filled(path)
+    done = asyncio.Event()
+
+    async def write() -> None:
+        for n in range(1000, 1400):
+            await journal.commit(Batch(events=(event(n, log_body("x" * 3000)),)))
+            if n % 40 == 0:
+                await asyncio.to_thread(restarted, path)
+        done.set()
+
+    writer = asyncio.create_task(write())
+    while not done.is_set():
+        await asyncio.to_thread(check_log, path)
+    await writer
+    await journal.close()
+
+
+def restarted(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(RESTART)")
 
 
 async def test_a_log_without_its_file_is_not_thrown_away(tmp_path: Path) -> None:

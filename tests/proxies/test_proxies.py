@@ -46,7 +46,7 @@ WAYS: dict[str, tuple[Start, str]] = {
 
 def told() -> Iterator[tuple[str, Sight]]:
     """The table's rows."""
-    for line in SECTION.splitlines():
+    for line in SECTION.partition("\n### ")[0].splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| ") and cells[0] != "proxy":
             ws, sse, poll, client = cells[1:]

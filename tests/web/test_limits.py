@@ -318,23 +318,64 @@ def opened_by_dozens(address: tuple[str, int]) -> list[socket.socket]:
     return [socket.create_connection(address, timeout=20) for _ in range(FLOOD)]
 
 
-async def test_a_handshake_of_tls_has_no_more_time_than_a_head(tmp_path: Path) -> None:
-    """Nobody sees or counts the connection until it is done."""
+@contextlib.asynccontextmanager
+async def over_tls(folder: Path, **settings: Any) -> AsyncIterator[tuple[tuple[str, int], ssl.SSLContext]]:
+    """A hub's address, and what its callers need."""
     if shutil.which("openssl") is None:
         missing("openssl")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*self_signed(tmp_path))
-    async with assembled(Settings(data_dir=str(tmp_path / "data"), spare_children=0, request_head_s=0.3)) as hub:
+    ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    cert, key = self_signed(folder)
+    ours.load_cert_chain(cert, key)
+    theirs.load_verify_locations(cert)
+    async with assembled(Settings(data_dir=str(folder / "data"), spare_children=0, **settings)) as hub:
         runner = await prepared(hub, close_s=1.0)
         try:
-            await listen(runner, "127.0.0.1", 0, 10.0, tls=context)
-            reader, writer = await asyncio.open_connection(*runner.addresses[0])
-            writer.write(b"\x16\x03\x01\x02\x00")  # the beginning of a hello
-            async with asyncio.timeout(10):
-                assert await reader.read() == b""
-            writer.transport.abort()
+            await listen(runner, "127.0.0.1", 0, 10.0, tls=ours)
+            yield runner.addresses[0], theirs
         finally:
             await runner.cleanup()
+
+
+async def test_a_handshake_of_tls_has_no_more_time_than_a_head(tmp_path: Path, made: list[Connections]) -> None:
+    async with over_tls(tmp_path, request_head_s=0.3) as (address, _):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"\x16\x03\x01\x02\x00")  # the beginning of a hello
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.transport.abort()
+        await until(lambda: len(made[-1]) == 0)
+
+
+async def test_a_handshake_of_tls_counts_as_a_connection(
+    tmp_path: Path, made: list[Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of callers who open one and say nothing would take every descriptor."""
+    monkeypatch.setattr(limits, "share", lambda address, trusted=(): "192.0.2.1")
+    async with over_tls(tmp_path, max_connections_address=5) as (address, context):
+        silent = [await asyncio.open_connection(*address) for _ in range(30)]
+        await until(lambda: made[-1].counts["refused_address"] == 25)
+        assert len(made[-1]) == 5
+        monkeypatch.setattr(limits, "share", lambda address, trusted=(): "192.0.2.2")
+        peer = Raw(*await asyncio.open_connection(*address, ssl=context, server_hostname="localhost"))
+        assert (await peer.answer(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n"))[0] == 200
+        peer.leave()
+        for _, writer in silent:
+            writer.transport.abort()
+        await until(lambda: len(made[-1]) == 0)
+        five = [
+            Raw(*await asyncio.open_connection(*address, ssl=context, server_hostname="localhost")) for _ in "12345"
+        ]
+        for peer in five:
+            assert (await peer.answer(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n"))[0] == 200
+            peer.leave()
+
+
+async def test_a_hub_stops_while_handshakes_of_tls_are_under_way(tmp_path: Path, made: list[Connections]) -> None:
+    async with over_tls(tmp_path, request_head_s=60.0) as (address, _):
+        _, writer = await asyncio.open_connection(*address)
+        await until(lambda: len(made[-1]) == 1)
+    await until(lambda: len(made[-1]) == 0)
+    writer.transport.abort()
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
@@ -366,6 +407,62 @@ async def test_idle_connections_make_room_and_busy_ones_do_not(tmp_path: Path) -
             assert body["error"]["detail"] == {"setting": "max_connections", "limit": 12}
             hub.publish("p", "j1", progress_body(50))
             assert [(await peer.answer())[0] for peer in busy] == [200] * 12
+
+
+async def test_strangers_leave_room_for_the_machine_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever watches over the hub must not take a flood for a hub that has died."""
+    async with running(tmp_path, max_connections=20) as hub, contextlib.AsyncExitStack() as stack:
+        await hub.make_project()
+        await hub.session.close()  # its connection is one, too
+        position = hub.hub.tracker.channel("p").position
+        poll = f"GET /api/v1/projects/p/events?since={position}&wait=20 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        monkeypatch.setattr(limits, "share", lambda address, trusted=(): "192.0.2.1")
+        strangers = [await stack.enter_async_context(raw(hub)) for _ in range(18)]
+        for peer in strangers:
+            peer.writer.write(poll.encode())
+        await until(lambda: hub.hub.tracker.waiting_count == 18)
+        late = await stack.enter_async_context(raw(hub))
+        assert (await late.answer())[0] == 503
+        monkeypatch.setattr(limits, "share", lambda address, trusted=(): "")
+        watching = await stack.enter_async_context(raw(hub))
+        assert (await watching.answer(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n"))[0] == 200
+
+
+async def test_who_has_too_many_connections_takes_nobody_elses_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[Connections]
+) -> None:
+    limited = running(tmp_path, max_connections=30, max_connections_address=15)
+    async with limited as hub, contextlib.AsyncExitStack() as stack:
+        idle = [await stack.enter_async_context(raw(hub)) for _ in range(15)]
+        await until(lambda: len(made[-1]) == 15)
+        monkeypatch.setattr(limits, "share", lambda address, trusted=(): "192.0.2.1")
+        greedy = [await stack.enter_async_context(raw(hub)) for _ in range(60)]
+        await until(lambda: made[-1].counts["refused_address"] == 60 - 15)
+        monkeypatch.setattr(limits, "share", lambda address, trusted=(): "")
+        kept = [await peer.answer(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n") for peer in idle[3:]]
+        assert [status for status, _, _ in kept] == [200] * 12, "no more than what is kept free for the machine"
+        assert len(greedy) == 60
+
+
+async def test_a_crowd_is_let_in_by_dozens_so_that_limits_see_it_before_descriptors_run_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[Connections]
+) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async with running(tmp_path) as hub:
+        host, port = hub.url.removeprefix("http://").split(":")
+        seen: list[int] = []
+        add = made[-1].add
+        monkeypatch.setattr(made[-1], "add", lambda caller: (seen.append(descriptors()), add(caller))[1])
+        crowd = [socket.create_connection((host, int(port))) for _ in range(200)]  # the loop gets no turn meanwhile
+        before = descriptors()
+        try:
+            await until(lambda: len(seen) == 200)
+        finally:
+            for each in crowd:
+                each.close()
+        assert seen[0] - before <= 64
 
 
 # -- one address ------------------------------------------------------------------------------------------------------

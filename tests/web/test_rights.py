@@ -156,14 +156,16 @@ async def test_each_visitor_gets_as_far_as_the_role_goes(hub: Running, reached: 
         # Not by `hub.call`, which holds answers against the contract: those of the stubs are none.
         async with hub.session.request(method, hub.url + url, json=body, headers=headers) as response:
             status, answered = response.status, response.headers
-            answer = await response.json() if status in {401, 403} else None
-        is_let_in = status not in {401, 403}
+            is_let_in = status not in {401, 403, 404}
+            answer = None if is_let_in else await response.json()
         if is_let_in != may(visitor, method, path) or (reached and not is_let_in):
             wrong.append((method, path, status, answer))
         elif not is_let_in:
             # A watch link counts for GETs alone; whoever comes with one to anything else has come with nothing.
             is_known = visitor not in {"nobody", "wrong"} and not (query and method != "GET")
-            assert (status, answer["error"]["code"]) == ((403, "forbidden") if is_known else (401, "unauthorised"))
+            # Whether there is a job of another project is not told either.
+            refused = (404, "not_found") if status == 404 and "{job}" in path else (403, "forbidden")
+            assert (status, answer["error"]["code"]) == (refused if is_known else (401, "unauthorised"))
             assert is_known or answered["WWW-Authenticate"] == "Bearer"
     assert wrong == []
 
@@ -173,3 +175,14 @@ async def test_a_route_without_a_row_is_closed_to_an_admin_too(hub: Running, rea
     async with hub.session.get(f"{hub.url}{API}/forgotten", headers=headers) as response:
         body = await response.json()
         assert (response.status, body["error"]["code"], reached) == (403, "forbidden", [])
+
+
+async def test_a_job_of_another_project_is_no_job_to_who_may_see_some_projects(hub: Running) -> None:
+    headers = bearer(await key(hub, "run", projects=["p"]))
+    for path in (f"{API}/jobs/{{}}", "/j/{}", "/j/{}/badge.svg", f"{API}/ingest/{{}}/stream"):
+        answers = []
+        for job in ("j2", "j99"):
+            async with hub.session.get(hub.url + path.format(job), headers=headers) as response:
+                answers.append((response.status, (await response.text()).replace(job, "JOB")))
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 404

@@ -163,6 +163,17 @@ async def test_an_address_is_nobodys_name_and_is_taken(hub: Running, host: str) 
     assert status == 200
 
 
+async def test_a_page_of_a_foreign_name_cannot_take_another_by_a_forwarding_header(tmp_path: Path) -> None:
+    """After DNS rebinding its requests are of its own origin, and may have any header; its browser comes from here."""
+    told = {"X-Forwarded-Host": "localhost", "X-Forwarded-For": "127.0.0.1"}
+    async with running(tmp_path, trusted_proxies=("127.0.0.1",), allowed_hosts=("hub.example",)) as hub:
+        for host, status in (("evil.example", 403), ("hub.example", 200), ("localhost", 200)):
+            answer = await hub.call("GET", "/api/v1/projects", headers={"Host": host, **told})
+            assert answer[0] == status, host
+        forwarded = {"Host": "evil.example", "Forwarded": "for=127.0.0.1;host=localhost"}
+        assert (await hub.call("GET", "/api/v1/projects", headers=forwarded))[0] == 403
+
+
 # -- guessing ---------------------------------------------------------------------------------------------------------
 
 
