@@ -16,7 +16,7 @@ from hub.cli.configuration import traced_settings
 from hub.client import Hub, HubRefused
 from hub.demo import Demo
 from hub.settings import Settings
-from hub.web.listening import addresses
+from hub.web.listening.places import addresses
 from hub.web.server import serve as serve_hub
 
 try:

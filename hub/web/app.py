@@ -12,19 +12,21 @@ from hub.jobs.schedules.schedule import Every, Schedule
 from hub.surfaces.desk import DESK
 from hub.surfaces.index import OPENED, Opened
 from hub.transports.wire import CLOSE_S
-from hub.web import cors, exports, limits, schedules, search, snapshots, statistics
 from hub.web.assembly import Hub, drain
 from hub.web.contract import keep_to_contract
 from hub.web.desk import HubDesk
-from hub.web.entrance import entrance, note_begun
+from hub.web.door import cors
+from hub.web.door.entrance import entrance, note_begun
+from hub.web.door.guard import SAFE_METHODS, guard
 from hub.web.errors import Handler, tell_errors
-from hub.web.guard import SAFE_METHODS, guard
 from hub.web.keys import HUB
-from hub.web.limits import CONNECTIONS, RATES, limit
+from hub.web.listening import limits
+from hub.web.listening.limits import CONNECTIONS, RATES, limit
 from hub.web.metrics import METRICS, registered, watch_lag
 from hub.web.page import ASSETS, harden, load
 from hub.web.readiness import READINESS, Readiness
 from hub.web.requests import REQUESTS, Requests, account, tell_id
+from hub.web.resources import exports, schedules, search, snapshots, statistics
 from hub.web.routes import ROUTES
 
 

@@ -20,9 +20,9 @@ from hub.surfaces.encoding import iso
 from hub.transports.ask import Ask
 from hub.transports.sse import Dialect, Find, serve_sse
 from hub.transports.stream import CALLER
-from hub.web import commits, projects, schedules
 from hub.web.assembly import Hub
-from hub.web.events import check_room
+from hub.web.resources import commits, projects, schedules
+from hub.web.resources.events import check_room
 
 RECENT = 20
 """Jobs among which the newest that somebody asked for is looked for, beyond those in memory."""

@@ -32,11 +32,11 @@ from hub.core.ledger import OUTSIDE
 from hub.core.schedules import Outcome
 from hub.jobs.kinds import KINDS
 from hub.web.assembly import Hub
-from hub.web.connections import Connections
-from hub.web.limits import RequestRates
+from hub.web.listening.connections import Connections
+from hub.web.listening.limits import RequestRates
 from hub.web.readiness import READINESS, Readiness
 from hub.web.requests import Requests
-from hub.web.webhooks import state_of
+from hub.web.resources.webhooks import state_of
 
 PREFIX = "progress_hub_"
 TRANSPORTS = ("ws", "sse", "poll")

@@ -10,9 +10,9 @@ import time
 from aiohttp import web
 
 from hub.core import ids
+from hub.web.door.peers import client_address
 from hub.web.errors import Handler
 from hub.web.keys import HUB
-from hub.web.peers import client_address
 
 log = logging.getLogger(__name__)
 

@@ -3,28 +3,23 @@
 from aiohttp import web
 
 from hub.surfaces import SURFACES
-from hub.web import (
+from hub.web import contract, metrics, operations, page
+from hub.web.door import sign_in, tokens, watch_links
+from hub.web.resources import (
     badge,
     batch,
     commits,
-    contract,
     events,
     history,
     jobs,
-    metrics,
-    operations,
-    page,
     projects,
     publish,
     schedules,
     search,
-    sign_in,
     snapshots,
     starts,
     statistics,
     status,
-    tokens,
-    watch_links,
     webhooks,
 )
 

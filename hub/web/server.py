@@ -15,8 +15,8 @@ from hub.settings import Settings, unknown_variables
 from hub.web import logs
 from hub.web.app import create_app
 from hub.web.assembly import Hub, assembled
-from hub.web.limits import CONNECTIONS
-from hub.web.listening import (
+from hub.web.listening.limits import CONNECTIONS
+from hub.web.listening.places import (
     address,
     check_guarded,
     exposed,
@@ -26,10 +26,10 @@ from hub.web.listening import (
     sockets_handed_over,
     token_command,
 )
-from hub.web.runner import Runner
-from hub.web.service_manager import ServiceManager
-from hub.web.stopping import Stopping
-from hub.web.tls import Certificate
+from hub.web.listening.runner import Runner
+from hub.web.listening.service_manager import ServiceManager
+from hub.web.listening.stopping import Stopping
+from hub.web.listening.tls import Certificate
 
 log = logging.getLogger(__name__)
 

@@ -217,7 +217,7 @@ def test_no_address_leads_to_a_file(hub: HubProcess) -> None:
 
 
 async def test_names_of_files_are_headers_of_downloads_and_no_more() -> None:
-    from hub.web.downloads import disposition  # noqa: PLC0415
+    from hub.web.resources.downloads import disposition  # noqa: PLC0415
 
     for name in (*PAYLOADS, 'a"; filename="b', "a\r\nX-Injected: 1", "../../etc/passwd", "a\0b", "\ud800"):
         header = disposition(name)

@@ -9,10 +9,10 @@ import jsonschema_rs
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from hub.web.door.rights import RIGHTS
 from hub.web.openapi.document import FAMILIES, OPERATIONS, document
 from hub.web.openapi.operation import ANY
 from hub.web.openapi.reference import as_html
-from hub.web.rights import RIGHTS
 from hub.web.routes import ROUTES
 
 HUB = Path(__file__).parents[2] / "hub"

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from hub.web.service_manager import ServiceManager, handed_over
+from hub.web.listening.service_manager import ServiceManager, handed_over
 from tests.operations.conftest import ROOT
 from tests.processes import HubProcess
 

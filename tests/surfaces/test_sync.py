@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hub.surfaces.sync import CORRELATING, DONE, SCANNING
-from hub.web.commits import start_sync
 from hub.web.desk import HubDesk
+from hub.web.resources.commits import start_sync
 from tests.commits.histories import START, fill, init, line
 from tests.conftest import until
 from tests.hubs import Running, running

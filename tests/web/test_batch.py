@@ -8,7 +8,7 @@ import pytest
 
 import hub.web.assembly
 from hub.jobs.kinds import KINDS
-from hub.web.commits import is_scheduled, take_turn
+from hub.web.resources.commits import is_scheduled, take_turn
 from tests.conftest import until
 from tests.hubs import Running, running
 from tests.jobs import odd_kinds

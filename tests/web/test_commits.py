@@ -13,7 +13,7 @@ from hub.commits.database import BUSY_TIMEOUT_S, NAME, Database
 from hub.commits.sessions import SessionTable, Told
 from hub.core.errors import JournalUnavailable
 from hub.jobs.base import ALL
-from hub.web.commits import counts, start_sync, take_turn
+from hub.web.resources.commits import counts, start_sync, take_turn
 from tests.commits.histories import START, Change, fill, git, init, line
 from tests.conftest import until
 from tests.hubs import Running, running
@@ -333,7 +333,7 @@ async def test_a_project_that_cannot_be_forgotten_is_not_deleted_by_half(
 ):
     await project(hub, fill(init(tmp_path / "r"), line(3)))
     await synced(hub)
-    monkeypatch.setattr("hub.web.commits.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("hub.web.resources.commits.BUSY_TIMEOUT_S", 0.1)
     with Database(tmp_path / "data" / NAME) as paused, paused.writing():
         status, body, _ = await hub.call("DELETE", f"{API}/projects/r")
         assert (status, body["error"]["code"]) == (503, "commits_unavailable")
@@ -395,7 +395,7 @@ async def test_writes_that_wait_for_the_same_lock_are_refused_together(
 ):
     await project(hub, fill(init(tmp_path / "r"), line(3)))
     await synced(hub)
-    monkeypatch.setattr("hub.web.commits.BUSY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("hub.web.resources.commits.BUSY_TIMEOUT_S", 0.3)
     with Database(tmp_path / "data" / NAME) as paused, paused.writing():
         async with asyncio.timeout(5):  # and not 50 times as long
             told = await asyncio.gather(*(tell(hub, session(f"s{n}", 0, 1, project="r")) for n in range(50)))

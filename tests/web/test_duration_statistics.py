@@ -11,7 +11,7 @@ from hub.core.errors import JournalUnavailable
 from hub.core.events import State
 from hub.core.job import reduce
 from hub.core.ports import Batch
-from hub.web import statistics as statistics_module
+from hub.web.resources import statistics as statistics_module
 from tests.conftest import until
 from tests.fakes import event, job_body
 from tests.hubs import Running, running

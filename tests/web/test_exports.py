@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from hub.core.errors import JournalUnavailable
 from hub.core.events import LogBody, State
 from hub.core.ports import Batch, EventFilter
-from hub.web import exports
-from hub.web.exports import Sheet, cell, part, plain
+from hub.web.resources import exports
+from hub.web.resources.exports import Sheet, cell, part, plain
 from tests.conftest import until
 from tests.fakes import event, job_body, log_body, stage_body
 from tests.hubs import Running, running

@@ -19,10 +19,10 @@ import pytest
 
 from hub.core.errors import Throttled
 from hub.settings import Settings
-from hub.web import limits
 from hub.web.assembly import assembled
-from hub.web.connections import Connections
-from hub.web.limits import MOST_BUCKETS, RequestRates, share
+from hub.web.listening import limits
+from hub.web.listening.connections import Connections
+from hub.web.listening.limits import MOST_BUCKETS, RequestRates, share
 from hub.web.server import listen, prepared
 from tests.conftest import missing, until
 from tests.fakes import FakeClock, log_body, progress_body

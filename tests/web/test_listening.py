@@ -15,9 +15,9 @@ import pytest
 from hub.core.tokens import Role, Token
 from hub.journal.beside import opened_tokens
 from hub.settings import Settings, SettingsError
-from hub.web.listening import addresses, check_guarded, exposed, places
+from hub.web.listening.places import addresses, check_guarded, exposed, places
+from hub.web.listening.tls import Certificate
 from hub.web.server import serve
-from hub.web.tls import Certificate
 from tests.conftest import missing, until
 from tests.keys import bearer
 
@@ -172,7 +172,7 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 async def test_the_files_are_looked_at_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.web.tls.LOOK_S", 0.01)
+    monkeypatch.setattr("hub.web.listening.tls.LOOK_S", 0.01)
     cert, key = certificate(tmp_path)
     found = Certificate(Settings(tls_cert=str(cert), tls_key=str(key)))
     before = found._seen

@@ -9,8 +9,8 @@ from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
 from hub.settings import Settings
+from hub.web.door.peers import Peer, base_url, client_address, peer
 from hub.web.keys import HUB
-from hub.web.peers import Peer, base_url, client_address, peer
 
 PROXIES = ("10.0.0.0/8", "2001:db8:ffff::/48", "unix")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from hub.web.rights import RIGHTS, right_of
+from hub.web.door.rights import RIGHTS, right_of
 from hub.web.routes import ROUTES
 from tests.hubs import Running
 from tests.keys import bearer, guarded, key

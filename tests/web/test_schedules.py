@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import hub.web.assembly
-import hub.web.schedules
+import hub.web.resources.schedules
 from hub.core.errors import BadRequest
 from hub.core.ports import Project
 from tests.conftest import until
@@ -21,7 +21,7 @@ PATH = "/api/v1/projects/p/schedules"
 @pytest.fixture
 async def works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     monkeypatch.setattr(hub.web.assembly, "KINDS", odd_kinds.KINDS)
-    monkeypatch.setattr(hub.web.schedules, "KINDS", odd_kinds.KINDS)
+    monkeypatch.setattr(hub.web.resources.schedules, "KINDS", odd_kinds.KINDS)
     async with running(tmp_path / "data", shortest_schedule_s=0.05, max_schedules=3) as made:
         await made.make_project()
         yield made
@@ -222,14 +222,14 @@ async def test_the_same_turn_again_is_the_same_job(works: Running) -> None:
     """As after a crash between the job and the note of its turn."""
     schedule = await made(works, kind="steps", every_s=3600)
     state = works.hub.schedules.get(schedule["id"])
-    first = await hub.web.schedules.submit(works.hub, state, "§ turn")
+    first = await hub.web.resources.schedules.submit(works.hub, state, "§ turn")
     await until(lambda: (s := works.hub.tracker.job("p", first.id)) and s.state.is_end, 20)
-    again = await hub.web.schedules.submit(works.hub, state, "§ turn")
+    again = await hub.web.resources.schedules.submit(works.hub, state, "§ turn")
     assert (again.id, again.scheduled_by) == (first.id, schedule["id"])
 
 
 async def test_the_sync_interval_is_set_at_run_time_and_survives_a_restart(tmp_path: Path) -> None:
-    interval, set_interval = hub.web.schedules.sync_interval_s, hub.web.schedules.set_sync_interval
+    interval, set_interval = hub.web.resources.schedules.sync_interval_s, hub.web.resources.schedules.set_sync_interval
     async with running(tmp_path, sync_interval_s=7200.0) as made_:
         assert await interval(made_.hub) == 7200
         await set_interval(made_.hub, 600)
@@ -246,7 +246,7 @@ async def test_the_sync_interval_is_set_at_run_time_and_survives_a_restart(tmp_p
         assert await interval(made_.hub) == 0
     async with running(tmp_path, sync_interval_s=7200.0) as made_:
         assert await interval(made_.hub) == 0
-        one = f"/api/v1/schedules/{hub.web.schedules.SYNC_INTERVAL}"
+        one = f"/api/v1/schedules/{hub.web.resources.schedules.SYNC_INTERVAL}"
         await made_.call("PATCH", one, {"is_paused": False, "cron": "0 * * * *"})
         assert await interval(made_.hub) == 3600
         await set_interval(made_.hub, 30)
@@ -257,9 +257,9 @@ async def test_the_sync_interval_is_set_at_run_time_and_survives_a_restart(tmp_p
 
 async def test_the_settings_own_turns_stand_back_for_an_interval_of_run_time(tmp_path: Path) -> None:
     async with running(tmp_path, sync_interval_s=0.05) as made_:
-        await hub.web.schedules.set_sync_interval(made_.hub, 3600)
+        await hub.web.resources.schedules.set_sync_interval(made_.hub, 3600)
         await made_.make_project()
         for _ in range(3):
-            await hub.web.schedules.take_background_turn(made_.hub)
+            await hub.web.resources.schedules.take_background_turn(made_.hub)
         _, page, _ = await made_.call("GET", "/api/v1/jobs?kind=sync")
         assert page["total"] == 0

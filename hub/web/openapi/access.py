@@ -2,6 +2,8 @@
 
 from hub.core.ids import SLUG
 from hub.core.tokens import Role
+from hub.web.door.tokens import LONGEST_NAME, LONGEST_S, MOST_PROJECTS
+from hub.web.door.watch_links import LONGEST_S as LONGEST_LINK_S
 from hub.web.openapi.operation import GONE, PAGES, Operation, asked, told
 from hub.web.openapi.shapes import (
     AT,
@@ -18,8 +20,6 @@ from hub.web.openapi.shapes import (
     text,
     words,
 )  # fmt: skip
-from hub.web.tokens import LONGEST_NAME, LONGEST_S, MOST_PROJECTS
-from hub.web.watch_links import LONGEST_S as LONGEST_LINK_S
 
 TAG = "Access"
 NOTE = (

@@ -4,7 +4,6 @@ from hub.commits.correlation import AFTER_END, BEFORE_START, COMMIT_ACTION, DURI
 from hub.commits.sessions import LATEST_MS, LONGEST_AUTHOR, LONGEST_ID, LONGEST_PATH, LONGEST_TYPE, MOST_EVENTS
 from hub.index.guards import REASONS
 from hub.index.requests import CASES, KINDS
-from hub.web.commits import LONGEST_FILTER, MOST_SESSIONS
 from hub.web.openapi.jobs import PROJECT, STARTED
 from hub.web.openapi.operation import KEY, PAGES, Operation, asked, told
 from hub.web.openapi.shapes import (
@@ -29,7 +28,8 @@ from hub.web.openapi.shapes import (
     whole,
     words,
 )  # fmt: skip
-from hub.web.search import MOST_ITEMS, MOST_LINES
+from hub.web.resources.commits import LONGEST_FILTER, MOST_SESSIONS
+from hub.web.resources.search import MOST_ITEMS, MOST_LINES
 
 TAG = "Commits and code"
 NOTE = "Commits with the sessions of work that made them, and search in text, symbols and paths of indexed projects."

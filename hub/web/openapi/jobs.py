@@ -3,7 +3,6 @@
 from hub.core.events import State
 from hub.core.publication import LEVELS
 from hub.core.retries import LARGEST_FACTOR, LONGEST_S, MOST_ATTEMPTS
-from hub.web.batch import LASTS, MOST_PROJECTS, OUTCOMES
 from hub.web.openapi.operation import CSV, JSON, KEY, NDJSON, PAGES, Answer, Operation, asked, told
 from hub.web.openapi.shapes import (
     ANYTHING,
@@ -28,6 +27,7 @@ from hub.web.openapi.shapes import (
     whole,
     words,
 )  # fmt: skip
+from hub.web.resources.batch import LASTS, MOST_PROJECTS, OUTCOMES
 
 TAG = "Jobs"
 NOTE = "A job belongs to a project, runs in a process of its own, and goes on whoever watches or leaves."

@@ -7,8 +7,8 @@ from typing import Any
 
 from hub.core.tokens import Role
 from hub.web.bodies import PAGE_LIMIT, PAGE_MAX
+from hub.web.door.rights import Right, right_of
 from hub.web.openapi.shapes import TEXT, Schema, whole
-from hub.web.rights import Right, right_of
 
 JSON, SSE, NDJSON, CSV, HTML = "application/json", "text/event-stream", "application/x-ndjson", "text/csv", "text/html"
 ANY = "*"

@@ -23,8 +23,8 @@ from hub.web.openapi.shapes import (
     whole,
     words,
 )  # fmt: skip
-from hub.web.schedules import CHANGES, LONGEST_S
-from hub.web.webhooks import FIELDS, MOST_VALUES
+from hub.web.resources.schedules import CHANGES, LONGEST_S
+from hub.web.resources.webhooks import FIELDS, MOST_VALUES
 
 TAG = "Schedules and webhooks"
 NOTE = "Jobs that come back by the calendar or every so many seconds, and other programs that are told of ends."

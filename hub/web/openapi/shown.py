@@ -1,8 +1,8 @@
 """What shows a job elsewhere: a badge, and pages without JavaScript."""
 
-from hub.web.badge import LONGEST_LABEL
 from hub.web.openapi.operation import ETAG, HTML, UNCHANGED, Answer, Operation, asked
 from hub.web.openapi.shapes import TEXT, text
+from hub.web.resources.badge import LONGEST_LABEL
 
 TAG = "Showing a job elsewhere"
 NOTE = "A picture for READMEs, and pages that refresh themselves where no script runs."

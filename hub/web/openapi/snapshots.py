@@ -17,7 +17,7 @@ from hub.web.openapi.shapes import (
     text,
     words,
 )  # fmt: skip
-from hub.web.snapshots import TYPES
+from hub.web.resources.snapshots import TYPES
 
 TAG = "Snapshots"
 NOTE = (

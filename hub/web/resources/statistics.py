@@ -11,8 +11,8 @@ from aiohttp import web
 from hub.core.errors import BadRequest
 from hub.core.statistics import summary
 from hub.web.assembly import Hub
-from hub.web.filters import words
 from hub.web.keys import HUB
+from hub.web.resources.filters import words
 
 DAY_MS = 24 * 3600 * 1000
 USUAL_DAYS, MOST_DAYS = 30.0, 3660.0

@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from hub.web.connections import Caller, Connections
-from hub.web.greetings import Greetings
+from hub.web.listening.connections import Caller, Connections
+from hub.web.listening.greetings import Greetings
 
 KEEP_ALIVE_S = 75.0
 """An idle connection is kept this long for the next request: longer than common proxies keep theirs, so that none sends

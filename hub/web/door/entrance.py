@@ -13,12 +13,12 @@ from hub.core.tokens import Role
 from hub.transports.handshake import wants_websocket
 from hub.transports.permit import PERMIT
 from hub.transports.ws import refuse_ws
+from hub.web.door.guard import SAFE_METHODS
+from hub.web.door.identity import identified
+from hub.web.door.peers import client_address, peer
+from hub.web.door.rights import Right, Scope, right_of
 from hub.web.errors import Handler
-from hub.web.guard import SAFE_METHODS
-from hub.web.identity import identified
 from hub.web.keys import HUB
-from hub.web.peers import client_address, peer
-from hub.web.rights import Right, Scope, right_of
 
 log = logging.getLogger(__name__)
 

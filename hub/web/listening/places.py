@@ -13,8 +13,8 @@ from aiohttp import web
 from hub.access.places import UNIX, is_local
 from hub.settings import Settings, SettingsError, default_data_dir
 from hub.transports.outlet import notice_the_dead
-from hub.web.runner import Site
-from hub.web.service_manager import handed_over
+from hub.web.listening.runner import Site
+from hub.web.listening.service_manager import handed_over
 
 WAITING_CONNECTIONS = 1024
 """Not accepted yet: thousands of watchers come back at once after a restart."""

@@ -15,11 +15,11 @@ from hub.core.errors import BadRequest, Unavailable
 from hub.core.ports import Project
 from hub.snapshots import environment
 from hub.transports.ask import whole
-from hub.web import downloads
 from hub.web.assembly import Hub
 from hub.web.bodies import PAGE_LIMIT, PAGE_MAX, paging
-from hub.web.jobs import accepted
 from hub.web.keys import HUB
+from hub.web.resources import downloads
+from hub.web.resources.jobs import accepted
 
 if TYPE_CHECKING:  # loaded when a snapshot is first asked for: a hub that has none starts without
     from hub.snapshots.backend import Location

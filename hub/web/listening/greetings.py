@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from hub.web.connections import Caller, Connections
+from hub.web.listening.connections import Caller, Connections
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from hub.core.errors import BadParams, BadRequest
 from hub.core.job import JobState
 from hub.core.ports import Project
 from hub.jobs.base import ALL
-from hub.web import commits
 from hub.web.assembly import Hub
 from hub.web.bodies import object_field, read_object, text_field
-from hub.web.jobs import accepted, key_of
 from hub.web.keys import HUB
+from hub.web.resources import commits
+from hub.web.resources.jobs import accepted, key_of
 
 
 async def start(request: web.Request) -> web.Response:

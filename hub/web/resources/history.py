@@ -3,9 +3,9 @@
 from aiohttp import web
 
 from hub.web.bodies import listing, paging
-from hub.web.exports import JSON, Sheet, export, part, plain, time_of, wanted_format
-from hub.web.filters import event_filter
 from hub.web.keys import HUB
+from hub.web.resources.exports import JSON, Sheet, export, part, plain, time_of, wanted_format
+from hub.web.resources.filters import event_filter
 
 COLUMNS = {
     "time": time_of("at"),

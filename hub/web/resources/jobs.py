@@ -10,9 +10,9 @@ from hub.core.errors import BadRequest
 from hub.core.job import JobState
 from hub.web.assembly import Hub
 from hub.web.bodies import listing, paging, read_object
-from hub.web.exports import JSON, Sheet, export, part, plain, time_of, wanted_format
-from hub.web.filters import job_filter
 from hub.web.keys import HUB
+from hub.web.resources.exports import JSON, Sheet, export, part, plain, time_of, wanted_format
+from hub.web.resources.filters import job_filter
 
 KEY_LENGTH = 255
 SHEET = Sheet(

@@ -8,9 +8,9 @@ from aiohttp import web
 from hub.access.visitor import Visitor
 from hub.core.errors import Throttled, Unauthorised
 from hub.transports.handshake import wants_websocket
-from hub.web.guard import SAFE_METHODS, WORKING_GETS, is_same_site, same_origin
+from hub.web.door.guard import SAFE_METHODS, WORKING_GETS, is_same_site, same_origin
+from hub.web.door.peers import client_address, peer
 from hub.web.keys import HUB
-from hub.web.peers import client_address, peer
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from aiohttp.http_exceptions import LineTooLong
 
 from hub.settings import Settings
 from hub.transports.outlet import half_close
-from hub.web import refusals
+from hub.web.listening import refusals
 
 log = logging.getLogger(__name__)
 

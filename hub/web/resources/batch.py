@@ -13,11 +13,11 @@ from hub.core.events import State
 from hub.core.ports import JobFilter
 from hub.jobs import gate
 from hub.jobs.base import ALL
-from hub.web import starts
 from hub.web.assembly import Hub
 from hub.web.bodies import object_field, read_object, text_field
-from hub.web.jobs import key_of, state_object
 from hub.web.keys import HUB
+from hub.web.resources import starts
+from hub.web.resources.jobs import key_of, state_object
 
 MOST_PROJECTS = 1000
 """Named in one request."""

@@ -16,12 +16,12 @@ from hub.core.tokens import Role
 from hub.jobs import gate
 from hub.jobs.base import ALL
 from hub.jobs.sources import Location, locate
-from hub.web import commits
 from hub.web.assembly import Hub
 from hub.web.bodies import listing, paging, read_object, text_field
-from hub.web.entrance import visitor_of
-from hub.web.jobs import state_object
+from hub.web.door.entrance import visitor_of
 from hub.web.keys import HUB
+from hub.web.resources import commits
+from hub.web.resources.jobs import state_object
 
 FIELDS = frozenset({"url", "path", "source", "repository", "id", "name"})
 BARE = frozenset({"id", "name"})

@@ -19,11 +19,11 @@ from hub.jobs.base import ALL
 from hub.jobs.kinds import KINDS
 from hub.jobs.schedules.cron import Cron, zone_of
 from hub.jobs.schedules.rhythms import next_runs
-from hub.web import commits
 from hub.web.assembly import Hub
 from hub.web.bodies import listing, object_field, paging, read_object, text_field
-from hub.web.jobs import accepted
 from hub.web.keys import HUB
+from hub.web.resources import commits
+from hub.web.resources.jobs import accepted
 
 CHANGES = frozenset({"params", "every_s", "cron", "timezone", "name", "retry", "is_paused"})
 LONGEST_S = 366 * 24 * 3600.0

@@ -7,9 +7,9 @@ of all sites, because its signature is the right.
 
 from aiohttp import web
 
+from hub.web.door.rights import right_of
 from hub.web.errors import Handler
 from hub.web.keys import HUB
-from hub.web.rights import right_of
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 HEADERS = "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"

@@ -9,8 +9,8 @@ from hub.core.errors import BadRequest, NotFound
 from hub.core.events import State
 from hub.core.job import JobState
 from hub.web.html import Markup, el
-from hub.web.jobs import newest
 from hub.web.keys import HUB
+from hub.web.resources.jobs import newest
 from hub.words import clean, percent_of
 
 HEIGHT, PADDING = 20, 7

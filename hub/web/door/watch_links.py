@@ -6,9 +6,9 @@ from aiohttp import web
 
 from hub.core.errors import NotFound
 from hub.web.bodies import read_object, text_field
+from hub.web.door.peers import base_url
+from hub.web.door.tokens import seconds
 from hub.web.keys import HUB
-from hub.web.peers import base_url
-from hub.web.tokens import seconds
 
 FIELDS = frozenset({"job", "ttl_s"})
 USUAL_S = 7 * 86400.0

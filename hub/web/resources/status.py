@@ -10,8 +10,8 @@ from hub.core.events import Event, LogBody, State
 from hub.core.job import JobState, StageState
 from hub.core.ports import EventFilter, JobFilter
 from hub.web.html import Markup, el
-from hub.web.jobs import newest
 from hub.web.keys import HUB
+from hub.web.resources.jobs import newest
 from hub.words import amount, clean, counts, doing, duration, eta, percent_of, rate, result_text, title
 
 POLICY = (

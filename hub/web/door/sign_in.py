@@ -8,9 +8,9 @@ from hub.access.visitor import Visitor
 from hub.core.errors import Forbidden, HubError, Unauthorised
 from hub.core.tokens import Role
 from hub.web.bodies import read_object, text_field
-from hub.web.identity import check_guesses, cookie, cookie_name, identified, may_use_cookie
+from hub.web.door.identity import check_guesses, cookie, cookie_name, identified, may_use_cookie
+from hub.web.door.peers import client_address, peer
 from hub.web.keys import HUB
-from hub.web.peers import client_address, peer
 
 FIELDS = frozenset({"token"})
 

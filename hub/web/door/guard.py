@@ -9,10 +9,10 @@ from hub.access.places import is_address, is_loopback, own_names
 from hub.core.errors import BadRequest, Forbidden
 from hub.surfaces import clone
 from hub.transports.handshake import wants_websocket
-from hub.web import cors
+from hub.web.door import cors
+from hub.web.door.peers import peer
 from hub.web.errors import Handler
 from hub.web.keys import HUB
-from hub.web.peers import peer
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 WORKING_GETS = frozenset(clone.STARTED_BY_GET)

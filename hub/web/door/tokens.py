@@ -12,8 +12,8 @@ from hub.core.cursors import unknown_cursor
 from hub.core.errors import BadRequest
 from hub.core.tokens import Role
 from hub.web.bodies import listing, paging, read_object, text_field
-from hub.web.commits import BOOLEANS
 from hub.web.keys import HUB
+from hub.web.resources.commits import BOOLEANS
 
 FIELDS = frozenset({"name", "roles", "projects", "ttl_s"})
 LONGEST_NAME = 100

@@ -19,8 +19,8 @@ from hub.core.ports import Project
 from hub.jobs.base import ALL
 from hub.web.assembly import Hub
 from hub.web.bodies import listing, paging, read_object
-from hub.web.jobs import accepted, key_of
 from hub.web.keys import HUB
+from hub.web.resources.jobs import accepted, key_of
 
 T = TypeVar("T")
 

@@ -14,10 +14,10 @@ from hub.core.ports import Clock
 from hub.jobs.outside.allowance import Bucket
 from hub.transports.bodies import BODIES, Bodies
 from hub.transports.stream import CALLER
-from hub.web.connections import Caller, Connections, keep_sweeping
+from hub.web.door.peers import UNIX, client_address, is_trusted, normal
 from hub.web.errors import Handler
 from hub.web.keys import HUB
-from hub.web.peers import UNIX, client_address, is_trusted, normal
+from hub.web.listening.connections import Caller, Connections, keep_sweeping
 
 BURST_S = 5.0
 """So many seconds' worth of requests may come at once: a page is opened by two dozen, and tabs come back together."""

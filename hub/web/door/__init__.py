@@ -1,0 +1,1 @@
+"""Who comes in: from where, as whom, with what rights, and how often."""

@@ -1,0 +1,1 @@
+"""Where the hub listens, what its connections may cost, and how it begins and ends."""

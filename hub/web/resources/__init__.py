@@ -1,0 +1,1 @@
+"""What the API is about: a module for each noun, whose handlers decide nothing."""
