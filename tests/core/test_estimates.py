@@ -128,6 +128,11 @@ def test_a_run_that_takes_far_longer_than_usual_is_estimated_by_itself() -> None
     assert left_s(Pace(elapsed_s=100.0, share=0.5, per_s=None), (10.0, 12.0)) is None
 
 
+def test_a_run_that_has_used_up_the_usual_time_and_got_nowhere_is_not_told_to_be_nearly_done() -> None:
+    found = left_s(Pace(elapsed_s=6.5, share=0.03, per_s=0.03 / 6.5), (6.0, 7.0))
+    assert found is None or found[0] > 60
+
+
 def test_with_a_history_the_first_seconds_have_an_estimate() -> None:
     assert left_s(Pace(elapsed_s=1.0, share=0.0, per_s=None), (20.0, 25.0)) == (19.0, 24.0)
     assert left_s(Pace(elapsed_s=1.0, share=0.0, per_s=None), None) is None
