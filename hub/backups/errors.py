@@ -28,6 +28,6 @@ class BackupTooNew(HubError):
 
 
 class PlaceTaken(HubError):
-    """There is something already where this is to go; nothing was changed."""
+    """This cannot go where it is to go: something is there, or the folder is missing. Nothing was changed."""
 
     code = "place_taken"

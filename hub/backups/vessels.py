@@ -43,7 +43,8 @@ def vessel(place: Path) -> Vessel:
     """The one that the name asks for. Raises PlaceTaken, OSError."""
     if place.exists():
         raise PlaceTaken(f"{place} is there already. Remove it, or name another place.")
-    place.parent.mkdir(parents=True, exist_ok=True)
+    if not place.parent.is_dir():  # a disk that is not mounted would let the system's own fill up instead
+        raise PlaceTaken(f"There is no folder {place.parent}. Make it, or name another place.")
     if place.name.endswith((".tar.zst", ".tzst")):
         return ArchiveVessel(place)
     return FolderVessel(place)

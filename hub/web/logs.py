@@ -42,7 +42,7 @@ class TextFormatter(_Clean):
 
     def format(self, record: logging.LogRecord) -> str:
         extra = " ".join(f"{key}={_value(value)}" for key, value in self._extra(record).items())
-        record.message = record.getMessage().replace("\n", "\\n").replace("\r", "\\r")
+        record.message = _printable(record.getMessage())
         record.asctime = self.formatTime(record)
         rest = [self.formatException(record.exc_info)] if record.exc_info else []
         if record.stack_info:
@@ -72,6 +72,13 @@ def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
     """JSON's own types stay; all others become text."""
     kept = (str, int, float, bool, type(None))
     return {key: value if isinstance(value, kept) else str(value) for key, value in told.items()}
+
+
+def _printable(text: str) -> str:
+    """With escapes for what would break the line, or steer the terminal that shows it."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _value(value: object) -> str:

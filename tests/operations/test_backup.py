@@ -249,6 +249,13 @@ def test_a_damaged_index_is_left_out_and_named(data: Path, tmp_path: Path) -> No
     assert taken.left_out == ("projects/p/index.sqlite3",)
 
 
+def test_a_folder_that_is_missing_is_not_made(data: Path, tmp_path: Path) -> None:
+    """It may be where a disk is mounted on other days."""
+    with pytest.raises(PlaceTaken, match="There is no folder"):
+        take(data, tmp_path / "disk" / "hub.tar.zst")
+    assert not (tmp_path / "disk").exists()
+
+
 def test_what_is_there_is_never_overwritten(data: Path, tmp_path: Path) -> None:
     take(data, tmp_path / "b.tar.zst")
     with pytest.raises(PlaceTaken):

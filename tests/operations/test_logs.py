@@ -115,6 +115,12 @@ def test_text_cannot_be_forged_by_what_is_said(lines: Any) -> None:
     assert all(line.startswith("    ") for line in rest)
 
 
+def test_text_cannot_steer_the_terminal_that_shows_it(lines: Any) -> None:
+    logs.configure("info", Redactor(), "text")
+    logging.getLogger("hub.x").info("GET /\x1b[2J\u202e\x00é", extra={"action": "x"})
+    assert r"GET /\x1b[2J\u202e\x00é" in lines()[0]
+
+
 async def test_a_request_is_logged_once_with_its_id_and_without_its_query(tmp_path: Path, lines: Any) -> None:
     async with running(tmp_path / "data", access_log=True) as hub:
         logs.configure("info", Redactor(), "json")
