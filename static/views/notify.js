@@ -35,6 +35,7 @@ export async function notifyOf(page, id, button) {
     tell(page, job, isTold);
   };
   page.hub.store.addEventListener('change', look);
+  look(); // it may have ended while this browser was asked
 }
 
 function tell(page, job, isTold) {

@@ -491,7 +491,7 @@ PAGES = ("index", "clone", "sync", "index-stream", "snapshot", "ingest")
 async def test_the_list_leads_to_every_page_and_to_every_source(page, mock):
     await page.goto(f"{mock.url}index.html")
     links = await page.eval_on_selector_all("main a", "links => links.map((link) => link.href)")
-    assert [link.rsplit("/", 1)[1] for link in links[:5]] == [f"{name}.html" for name in PAGES[1:]]
+    assert [link.rsplit("/", 1)[1] for link in links[:6]] == [f"{name}.html" for name in ("embed", *PAGES[1:])]
     for name in PAGES:
         await page.goto(f"{mock.url}{name}.html")
         sources = await page.eval_on_selector_all(".sources a", "links => links.map((link) => link.href)")

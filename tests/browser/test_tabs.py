@@ -145,6 +145,7 @@ async def test_without_shared_workers_each_tab_has_its_own_websocket(browser: Br
     assert await connections(hub) == 3
 
 
+@pytest.mark.alone
 async def test_six_tabs_that_can_only_stream_leave_room_for_a_page_that_loads(browser: Browser, hub: Running) -> None:
     context = await browser.new_context()
     await context.add_init_script(WITHOUT_WORKER)

@@ -91,7 +91,7 @@ async def test_a_pip_download_shows_its_bytes(page, hub, run, index, shot, tmp_p
     with in_a_terminal([*run, "--name", "pip", "--", *pip, *words, "payload"], PIP_CONFIG_FILE=os.devnull) as screen:
         await opened(page, hub)
         await expect(page.locator(".facts .step")).to_contain_text("Downloading", timeout=15_000)
-        await expect(page.locator(".facts")).to_contain_text(re.compile(r"[1-9][.\d]* (kB|MB) of 6 MB"))
+        await expect(page.locator(".facts").first).to_contain_text(re.compile(r"[1-9][.\d]* (kB|MB) of 6 MB"))
         await shot(page, "run-pip")
         assert screen.code() == 0
         await expect(page.locator(".title .mark")).to_have_text("Done", timeout=20_000)
@@ -105,7 +105,7 @@ async def test_a_script_with_tqdm_shows_its_rows_and_a_cancel_ends_it(page, hub,
     with running(*run, "--name", "train", "--", sys.executable, str(tmp_path / "train.py")) as command:
         await opened(page, hub)
         await expect(page.locator(".facts .step")).to_contain_text("Training")
-        await expect(page.locator(".facts")).to_contain_text(re.compile(r"\d+ of 400 row"))
+        await expect(page.locator(".facts").first).to_contain_text(re.compile(r"\d+ of 400 row"))
         await shot(page, "run-tqdm")
         await page.locator(".title .cancel").click()
         await expect(page.locator(".title .mark")).to_have_text("Cancelled", timeout=15_000)

@@ -88,6 +88,7 @@ async def listen(work: Work, surface: Surface, last_id: str | None = None) -> tu
         return 200, [Come(time.time(), one.event, one.json(), one.id) async for one in source.aiter_sse()]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", SURFACES)
 async def test_httpx_sse_hears_everything_at_once_and_the_end_is_the_end(work: Work, name: str) -> None:
     surface = SURFACES[name]

@@ -82,6 +82,7 @@ async def test_a_silent_index_is_told_of_every_five_seconds(hub: Running, tmp_pa
         assert b'"complete"' in await response.content.read()
 
 
+@pytest.mark.alone
 async def test_a_sync_that_counts_all_the_time_is_told_of_every_hundred_milliseconds(hub: Running) -> None:
     assert (await hub.call("POST", "/api/sync/git"))[0] == 202
     async with hub.session.get(f"{hub.url}/api/sync/git/progress") as response:
