@@ -48,28 +48,32 @@ async def publish(port: int, name: str, said: Said, stop: asyncio.Event) -> None
                 event = {"job": name, "kind": "load", "key": f"{n}", "type": "job", "state": "succeeded"}
             percent = {"job": name, "kind": "load", "type": "progress", "current": n}
             events = [event] if is_last else [event, percent]
-            while not await _is_kept(session, url, events, said):
+            while (outcome := await _outcome(session, url, events, said)) is None:
                 await asyncio.sleep(0.02)
             if is_last:
                 return
-            said.acknowledged[words] += 1
+            if outcome.get(
+                "left_out"
+            ):  # more lines than a job may say in a second; it was told so
+                await asyncio.sleep(0.02)
+            else:
+                said.acknowledged[words] += 1
 
 
-async def _is_kept(session: aiohttp.ClientSession, url: str, events: list[Any], said: Said) -> bool:
+async def _outcome(session: aiohttp.ClientSession, url: str, events: list[Any], said: Said) -> dict[str, Any] | None:
+    """None: there was no answer, or the hub could not take it just now."""
     said.tries += 1
     try:
         async with session.post(url, json={"events": events}) as response:
             answer = await response.json()
     except (aiohttp.ClientError, TimeoutError):
-        return False
+        return None
     if response.status != 200:
-        return False
-    outcome = answer["outcomes"][0]
-    if outcome.get("left_out"):  # more lines than a job may say in a second; the answer tells that it was not taken
-        return False
+        return None
+    outcome: dict[str, Any] = answer["outcomes"][0]
     if outcome["outcome"] not in {"accepted", "duplicate"}:
         said.refused.append(outcome)
-    return True
+    return outcome
 
 
 def check_kept(history: History, said: Said) -> None:

@@ -28,6 +28,7 @@ SPOKEN = """() => {
 }"""
 
 
+@pytest.mark.alone
 async def test_it_is_worked_by_keys_which_can_be_turned_off(page: Page) -> None:
     async with StubHub() as hub:
         hub.have(

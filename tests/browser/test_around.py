@@ -1,5 +1,6 @@
 """What stands around the views: help, notices, the summary on coming back, reports; and what is no everyday state."""
 
+import asyncio
 import re
 import time
 from typing import Any
@@ -173,8 +174,11 @@ async def test_an_address_that_is_none_and_a_job_that_is_gone_are_said(page: Pag
         await expect(page.locator(".title .mark")).to_have_text("Running")
         # Its project was deleted while somebody looked.
         del hub.jobs["here"]
-        await hub._to_all({"type": "reset", "reason": "gone", "project": "demo"}, "demo")
-        await expect(page.get_by_role("alert").filter(has_text="There is no job 'here'")).to_be_visible()
+        said = page.get_by_role("alert").filter(has_text="There is no job 'here'")
+        async with asyncio.timeout(20):
+            while not await said.is_visible():  # the page may have begun to follow the project only now
+                await hub._to_all({"type": "reset", "reason": "gone", "project": "demo"}, "demo")
+                await asyncio.sleep(0.2)
         await expect(page.locator(".hero")).to_be_hidden()
 
 

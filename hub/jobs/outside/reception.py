@@ -24,7 +24,7 @@ from hub.core.events import State
 from hub.core.ledger import Ledger
 from hub.core.ports import Clock, Journal, Timer
 from hub.core.publication import MAX_EVENTS
-from hub.core.said import Said, SaidJob
+from hub.core.said import Said, SaidJob, SaidLog
 from hub.jobs.outside.allowance import Rates
 from hub.jobs.outside.listening import Listening
 from hub.jobs.outside.outcome import Answer, Outcome
@@ -182,7 +182,7 @@ class Outside:
         if job is not None and job.project == project:
             job.heard(self._listening.seconds)
         if (known := self._receipts.find(project, said)) is not None:
-            return Outcome(word="duplicate", seq=known.seq)
+            return Outcome(word="duplicate", seq=known.seq, left_out=known.seq is None and isinstance(said, SaidLog))
         if job is None:
             if (gone := self._register.gone(said.job, found)) is not None:
                 gone.refuse(project, said)
