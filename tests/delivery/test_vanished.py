@@ -44,6 +44,8 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
     async with contextlib.AsyncExitStack() as stack:
         place = await stack.enter_async_context(room())
         settings: dict[str, Any] = {"heartbeat_s": HEARTBEAT_S, "max_watchers": 20_000, "recent_jobs": 2}
+        # Each crowd has one address, and would be stopped at what one address may have.
+        settings |= {"max_watchers_address": 0, "max_connections_address": 0, "request_rate": 0.0}
         hub = await stack.enter_async_context(hub_program(folder, inside=place.inside, **settings))
         port = (await hub.start())["port"]
         await hub.ask("project")
