@@ -220,7 +220,7 @@ export function messages(page, id, rest) {
       else if (seq) around(seq, {}, true);
     },
     take(message) {
-      if (message.type === 'reset' || (message.type === 'snapshot' && lines.length)) {
+      if (message.type === 'reset' || message.type === 'snapshot') { // lines may have been told in between
         if (project && !linked && isFollowing) reset();
       } else if (message.type === 'log' && message.job === id && message.seq > newest) {
         newest = message.seq;
