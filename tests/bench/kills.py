@@ -52,9 +52,7 @@ async def publish(port: int, name: str, said: Said, stop: asyncio.Event) -> None
                 await asyncio.sleep(0.02)
             if is_last:
                 return
-            if outcome.get(
-                "left_out"
-            ):  # more lines than a job may say in a second; it was told so
+            if outcome.get("left_out"):  # more lines than a job may say in a second; it was told so
                 await asyncio.sleep(0.02)
             else:
                 said.acknowledged[words] += 1
