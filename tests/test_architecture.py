@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {  # layer: its layers, its t
     "snapshots": ({"core", "sql"}, {"obstore", "zstandard"}),
     "jobs": ({"core", "commits", "git_folders", "index", "key_files", "snapshots"}, {"cronsim", "pygit2"}),
     "webhooks": ({"core", "jobs", "key_files"}, {"aiohttp", "yarl"}),
-    "access": ({"core"}, set()),
+    "access": ({"core", "key_files"}, set()),
     "client": ({"core"}, {"aiohttp"}),
     "words": ({"core"}, set()),
     "terminal": ({"core", "words"}, set()),

@@ -7,6 +7,7 @@ import itertools
 import json
 import random
 import signal
+import socket
 import urllib.error
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -67,16 +68,40 @@ async def watched(hub: Running, transport: str, query: str = "") -> AsyncIterato
         else:
             request = hub.session.get(hub.url + EVENTS + query, headers={"Accept": "text/event-stream"})
             task = asyncio.create_task(_follow_sse(await stack.enter_async_context(request), watch))
-        await until(lambda: watch.of("snapshot"))
-        yield watch
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        try:
+            await until(lambda: watch.of("snapshot"))
+            yield watch
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
 
 async def _follow_ws(socket: aiohttp.ClientWebSocketResponse, watch: Watch) -> None:
     async for message in socket:
         watch.take(message.json())
+
+
+async def _follow_until(hub: Running, jobs: int, pause_s: float = 0.0) -> Watch:
+    """Watch until so many jobs have ended; sent away for being too slow, come back with the cursor."""
+    watch = Watch()
+    connector = aiohttp.TCPConnector(socket_factory=_narrow if pause_s else None)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        while True:
+            since = f"?since={watch.cursor}" if watch.cursor else ""
+            async with session.ws_connect(hub.url + EVENTS + since) as socket:
+                async for message in socket:
+                    watch.take(message.json())
+                    if len(watch.ended) == jobs:
+                        return watch
+                    if len(watch.messages) % 20 == 0:
+                        await asyncio.sleep(pause_s)
+
+
+def _narrow(address: Any) -> socket.socket:
+    made = socket.socket(*address[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return made
 
 
 async def _follow_sse(response: aiohttp.ClientResponse, watch: Watch) -> None:
@@ -146,6 +171,7 @@ async def test_two_publishers_make_one_job(hub: Running) -> None:
 
 
 async def test_eight_publishers_with_a_hundred_jobs_each_all_come_to_their_end(tmp_path: Path) -> None:
+    """For a watcher that keeps up, and for one that is sent away as too slow."""
     async with running(tmp_path, max_outside_jobs_project=800, publish_rate=0) as hub:
         await project(hub)
 
@@ -156,9 +182,12 @@ async def test_eight_publishers_with_a_hundred_jobs_each_all_come_to_their_end(t
                 await publish(hub, *(progress(done, id_=id_) for id_ in ids))
             await publish(hub, *(job("succeeded", id_) for id_ in ids))
 
-        async with watched(hub, "ws") as watch:
-            await asyncio.gather(*map(work, range(8)))
-            await until(lambda: len(watch.ended) == 800, 30)
+        watchers = [asyncio.create_task(_follow_until(hub, 800, pause_s)) for pause_s in (0.0, 0.1)]
+        await until(lambda: hub.hub.tracker.watcher_count == 2)
+        await asyncio.gather(*map(work, range(8)))
+        async with asyncio.timeout(60):
+            _, slow = await asyncio.gather(*watchers)
+        assert len(slow.of("hello")) > 1  # it was sent away
         _, page, _ = await hub.call("GET", "/api/v1/jobs?state=succeeded&limit=1")
         assert page["total"] == 800
         assert hub.hub.ledger.live_jobs() == []
