@@ -2,19 +2,17 @@
 
 import base64
 import binascii
-import contextlib
 import hashlib
 import hmac
 import json
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from hub import key_files
+
 BEGIN = "hubwatch_"
 KEY_FILE = "watch-links.key"
-KEY_BYTES = 32
 LONGEST = 1024
 """Characters of a link that are looked at."""
 
@@ -63,41 +61,16 @@ class Key:
     def of(cls, folder: Path) -> Self:
         """The folder's; made if there is none. Raises OSError."""
         path = folder / KEY_FILE
-        while True:
-            try:
-                secret = path.read_bytes()
-            except FileNotFoundError:
-                _write(path, replace=False)
-                continue
-            if len(secret) != KEY_BYTES:
-                raise OSError(
-                    f"{path} is no key of {KEY_BYTES} bytes; `progress-hub watch-link --rotate` makes a new one"
-                )
-            return cls(secret)
+        try:
+            return cls(key_files.read_or_made(path))
+        except ValueError as exc:
+            raise OSError(f"{exc}; `progress-hub watch-link --rotate` makes a new one") from exc
 
 
 def rotate(folder: Path) -> None:
     """Make another key, so that every link is void. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / KEY_FILE, replace=True)
-
-
-def _write(path: Path, *, replace: bool) -> None:
-    """Whole or not at all, and for its owner alone from the start."""
-    new = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            new.replace(path)
-        else:
-            with contextlib.suppress(FileExistsError):  # somebody was faster
-                path.hardlink_to(new)
-    finally:
-        new.unlink(missing_ok=True)
+    key_files.make(folder / KEY_FILE, replace=True)
 
 
 def _text(data: bytes) -> str:
