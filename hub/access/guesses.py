@@ -1,8 +1,9 @@
 """Those who guess: each address is made to wait, longer each time, and nobody else is."""
 
 import collections
-import ipaddress
 from dataclasses import dataclass
+
+from hub.access.places import household
 
 FREE = 10
 """Wrong ones that cost nothing: a mistyped token, some tabs with an old one."""
@@ -28,11 +29,11 @@ class Guesses:
 
     def wait_s(self, address: str, now: float) -> float:
         """How long nothing that comes from there is looked at; 0: not at all."""
-        record = self._records.get(network(address))
+        record = self._records.get(household(address))
         return max(0.0, record.until - now) if record else 0.0
 
     def was_wrong(self, address: str, now: float) -> None:
-        name = network(address)
+        name = household(address)
         record = self._records.pop(name, None)
         if record is None or now - record.last > FORGOTTEN_S:
             record = _Record()
@@ -45,16 +46,7 @@ class Guesses:
             self._records.popitem(last=False)
 
     def was_right(self, address: str) -> None:
-        self._records.pop(network(address), None)
+        self._records.pop(household(address), None)
 
     def __len__(self) -> int:
         return len(self._records)
-
-
-def network(address: str) -> str:
-    """Who has one IPv6 address has 2^64 of them."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else address

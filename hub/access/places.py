@@ -6,6 +6,7 @@ import socket
 
 UNIX = "unix:"
 """Before the path of a unix socket."""
+HOUSEHOLD_BITS = 64
 
 
 @functools.lru_cache(maxsize=256)
@@ -31,6 +32,15 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def household(address: str) -> str:
+    """Whom an address stands for. Of IPv6 it is the network: a single customer has 2^64 addresses at least."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((found, HOUSEHOLD_BITS), strict=False)) if found.version == 6 else address
 
 
 @functools.lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from hub.surfaces.desk import DESK
 from hub.surfaces.index import OPENED, Opened
 from hub.transports.wire import CLOSE_S
 from hub.web.assembly import Hub, drain
+from hub.web.background import Background
 from hub.web.contract import keep_to_contract
 from hub.web.desk import HubDesk
 from hub.web.door import cors
@@ -77,11 +78,8 @@ def create_app(hub: Hub) -> web.Application:
 
 
 async def _lag_watch(app: web.Application) -> AsyncIterator[None]:
-    watch = asyncio.create_task(watch_lag(app[METRICS]), name="lag")
-    yield
-    watch.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await watch
+    async with Background(watch_lag(app[METRICS]), "lag"):
+        yield
 
 
 async def _schedules(app: web.Application) -> AsyncIterator[None]:

@@ -1,19 +1,18 @@
 """What one address may do: requests a second, and streams. The machine itself and trusted proxies may do anything."""
 
-import asyncio
-import contextlib
 import functools
-import ipaddress
 import math
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from hub.access.places import household, is_loopback
 from hub.core.errors import Throttled
 from hub.core.ports import Clock
 from hub.jobs.outside.allowance import Bucket
 from hub.transports.bodies import BODIES, Bodies
 from hub.transports.stream import CALLER
+from hub.web.background import Background
 from hub.web.door.peers import UNIX, client_address, is_trusted, normal
 from hub.web.errors import Handler
 from hub.web.keys import HUB
@@ -23,8 +22,6 @@ BURST_S = 5.0
 """So many seconds' worth of requests may come at once: a page is opened by two dozen, and tabs come back together."""
 MOST_BUCKETS = 10_000
 """Addresses that are remembered. A bucket is full again after BURST_S, and then as good as none."""
-HOUSEHOLD_BITS = 64
-"""Of an IPv6 address: what a single customer has at least."""
 UNLIMITED = frozenset({"/healthz", "/readyz"})
 """Asked by those who would restart the hub if it did not answer."""
 
@@ -35,14 +32,9 @@ def share(address: str, trusted: tuple[str, ...] = ()) -> str:
     own, or a proxy's that stands for many.
     """
     plain = normal(address)
-    if not plain or address == UNIX or is_trusted(plain, trusted):
+    if not plain or address == UNIX or is_loopback(plain) or is_trusted(plain, trusted):
         return ""
-    found = ipaddress.ip_address(plain)
-    if found.is_loopback:
-        return ""
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((found, HOUSEHOLD_BITS), strict=False))
-    return plain
+    return household(plain)
 
 
 class RequestRates:
@@ -94,11 +86,8 @@ def remember(app: web.Application) -> None:
 
 
 async def sweeping(app: web.Application) -> AsyncIterator[None]:
-    sweeper = asyncio.create_task(keep_sweeping(app[CONNECTIONS]), name="sweep")
-    yield
-    sweeper.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await sweeper
+    async with Background(keep_sweeping(app[CONNECTIONS]), "sweep"):
+        yield
 
 
 @web.middleware

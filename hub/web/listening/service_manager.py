@@ -11,6 +11,8 @@ import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 
+from hub.web.background import Background
+
 log = logging.getLogger(__name__)
 
 FIRST_DESCRIPTOR = 3
@@ -40,13 +42,8 @@ class ServiceManager:
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Tell it within the block, from the loop itself, that the loop turns."""
-        task = asyncio.create_task(self._signs(), name="watchdog")
-        try:
+        async with Background(self._signs(), "watchdog"):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _signs(self) -> None:
         while self.watchdog_s:

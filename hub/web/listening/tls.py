@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from hub.settings import Settings, SettingsError
+from hub.web.background import Background
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +60,11 @@ class Certificate:
         loop = asyncio.get_running_loop()
         asked = asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, asked.set)
-        task = asyncio.create_task(self._watch(asked), name="certificate")
         try:
-            yield
+            async with Background(self._watch(asked), "certificate"):
+                yield
         finally:
             loop.remove_signal_handler(signal.SIGHUP)
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _watch(self, asked: asyncio.Event) -> None:
         while True:
