@@ -29,3 +29,19 @@ class Report(Protocol):
 
     def check(self) -> None:
         """Raise if the work is to stop; for stretches of work that report nothing."""
+
+
+class Unheard:
+    """A report that goes nowhere; the work never stops for it."""
+
+    def stage(self, name: str) -> None: ...
+    def progress(
+        self,
+        current: int,
+        total: int | None = None,
+        unit: str = "",
+        message: str = "",
+        detail: Mapping[str, Any] | None = None,
+    ) -> None: ...
+    def log(self, message: str, level: str = "info") -> None: ...
+    def check(self) -> None: ...

@@ -3,10 +3,10 @@
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from hub.core.errors import UrlRefused
+from hub.core.report import Unheard
 from hub.doctor.findings import Finding, fail, ok
 from hub.jobs import gate
 from hub.jobs.base import JobFailed, Rules
@@ -17,22 +17,6 @@ from hub.jobs.git.preflight import connect
 
 OF_CREDENTIALS = frozenset({"credentials_wanted", "credentials_wrong"})
 OF_REFS = frozenset({"not_git", "repository_not_found"})
-
-
-class _Quiet:
-    """Reports to nobody."""
-
-    def stage(self, name: str) -> None: ...
-    def progress(
-        self,
-        current: int,
-        total: int | None = None,
-        unit: str = "",
-        message: str = "",
-        detail: Mapping[str, Any] | None = None,
-    ) -> None: ...
-    def log(self, message: str, level: str = "info") -> None: ...
-    def check(self) -> None: ...
 
 
 def look(url: str, rules: Rules, credentials: Credentials) -> Iterator[Finding]:
@@ -52,7 +36,7 @@ def look(url: str, rules: Rules, credentials: Credentials) -> Iterator[Finding]:
         yield ok("repo.gate", "The hub may connect there")
         yield from _reached(remote, addresses, rules)
         began = time.monotonic()
-        source = connect(remote, credentials, rules, _Quiet())
+        source = connect(remote, credentials, rules, Unheard())
     except UrlRefused as exc:
         yield fail("repo.gate", exc.message, _advice(exc))
     except JobFailed as exc:

@@ -2,14 +2,14 @@
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pygit2
 import pytest
 from pygit2.enums import ConfigLevel
 
+from hub.core.report import Unheard
 from hub.jobs.git import ENGINES
 from hub.jobs.git.base import Engine
 from tests.jobs.conftest import child as _child
@@ -79,27 +79,14 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         pygit2.settings.search_path[level] = path
 
 
-class Notes:
-    """A report that remembers."""
+class Notes(Unheard):
+    """Remembers what is said."""
 
     def __init__(self) -> None:
         self.logs: list[str] = []
 
-    def stage(self, name: str) -> None: ...
-
-    def progress(
-        self,
-        current: int,
-        total: int | None = None,
-        unit: str = "",
-        message: str = "",
-        detail: Mapping[str, Any] | None = None,
-    ) -> None: ...
-
     def log(self, message: str, level: str = "info") -> None:
         self.logs.append(message)
-
-    def check(self) -> None: ...
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO
 
 from hub.commits.database import NAME, Database
+from hub.core.report import Unheard
 from hub.jobs.base import Place, Rules, Target, Task, Workspace
 from hub.jobs.kinds.sync import SYNC
 from tests.bench import figures
 from tests.bench.figures import Goal, Line, Plan, Row
 from tests.bench.machine import MissingError
-from tests.bench.unheard import Unheard
 
 COMMITS, FILES, TOUCHED = 40_000, 4_000, 3
 NEW = 100

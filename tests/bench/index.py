@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hub.core.report import Unheard
 from hub.index.builder import build
 from hub.index.searcher import Searcher
 from tests.bench import figures
 from tests.bench.figures import Goal, Line, Plan, Row
 from tests.bench.machine import MissingError
-from tests.bench.unheard import Unheard
 
 FILES = 50_000
 LINES_OF_FILE = 80

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hub.core.report import Unheard
 from hub.snapshots.backend import Location, ObjectStore
 from hub.snapshots.store import Store
 from hub.snapshots.taking import Places, Taking, Wanted
 from tests.bench import figures
 from tests.bench.figures import Goal, Line, Plan, Row
 from tests.bench.machine import MissingError
-from tests.bench.unheard import Unheard
 
 LARGE_FILES, LARGE_BYTES = 12, 24_000_000
 """Of text that shrinks as source does, in files of many pieces."""
