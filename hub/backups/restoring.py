@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -14,7 +13,7 @@ from hub.backups import databases
 from hub.backups.contents import JOURNAL, LOCK
 from hub.backups.errors import BackupTooNew, BackupUnsound, PlaceTaken, RestoreFailed
 from hub.backups.manifest import DATABASE, FILE, FOLDER, LINK, NAME, Entry, Manifest
-from hub.backups.vessels import Readable, members, put, reading
+from hub.backups.vessels import Hashed, members, put, reading
 
 MOST_MANIFEST_BYTES = 1 << 30
 DRAFT = ".restoring-"
@@ -108,7 +107,7 @@ def _unpacked(place: Path, draft: Path, tell: Tell) -> Manifest:
             manifest = Manifest.parse(content.read(MOST_MANIFEST_BYTES))
             continue
         _check_path(entry.path, found)
-        reader = _Hashed(content) if content is not None else None
+        reader = Hashed(content) if content is not None else None
         put(draft, entry, reader)
         found.pop(entry.path, None)
         found[entry.path] = (entry, reader.sha256 if reader is not None else "")
@@ -172,18 +171,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-class _Hashed:
-    def __init__(self, content: Readable) -> None:
-        self._content = content
-        self._hash = hashlib.sha256()
-
-    def read(self, most: int = -1) -> bytes:
-        piece = self._content.read(most)
-        self._hash.update(piece)
-        return piece
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +17,7 @@ from hub.backups.contents import JOURNAL, PROJECTS, Part, home, names, projects,
 from hub.backups.databases import Damaged
 from hub.backups.errors import BackupFailed
 from hub.backups.manifest import DATABASE, FILE, FOLDER, LINK, Entry, Manifest
-from hub.backups.vessels import Vessel, vessel
+from hub.backups.vessels import Hashed, Vessel, vessel
 
 TRIES = 3
 """Of a folder that does not stand still while it is copied."""
@@ -158,16 +159,13 @@ class _Taking:
         elif stat.S_ISREG(status.st_mode):
             with (self._data / path).open("rb") as file:
                 status = os.fstat(file.fileno())
-                content = _Content(file, status.st_size)
-                entry = Entry(
-                    path=path, type=FILE, mode=mode, size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=""
-                )
+                exact = _Exactly(file, status.st_size)
+                content = Hashed(exact)
+                entry = Entry(path=path, type=FILE, mode=mode, size=status.st_size, mtime_ns=status.st_mtime_ns)
                 self._into.add(entry, content)
-            if content.was_cut:
+            if exact.was_cut:
                 raise _Unsettled
-            entry = Entry(
-                path=path, type=FILE, mode=mode, size=entry.size, mtime_ns=entry.mtime_ns, sha256=content.sha256
-            )
+            entry = replace(entry, sha256=content.sha256)
             self._say(self._done + entry.size, Path(path))
         else:
             return  # a socket or the like: it means nothing without its process
@@ -184,13 +182,12 @@ class _Taking:
         self._tell(done, max(self._of, done), str(what))
 
 
-class _Content:
-    """Exactly so many bytes of a file, and their hash; zeros where it has become shorter."""
+class _Exactly:
+    """So many bytes of a file; zeros where it has become shorter."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._file = file
         self._left = size
-        self._hash = hashlib.sha256()
         self.was_cut = False
 
     def read(self, most: int = -1) -> bytes:
@@ -200,12 +197,7 @@ class _Content:
             self.was_cut = True
             piece += bytes(wanted - len(piece))
         self._left -= wanted
-        self._hash.update(piece)
         return piece
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
 
 
 def _mark(status: os.stat_result) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """What a backup is kept in: one file, or a folder. Both are written beside their place, and renamed into it."""
 
 import contextlib
+import hashlib
 import io
 import os
 import shutil
@@ -23,6 +24,23 @@ NANO = 1_000_000_000
 
 class Readable(Protocol):
     def read(self, most: int = -1, /) -> bytes: ...
+
+
+class Hashed:
+    """What is read through it is hashed."""
+
+    def __init__(self, content: Readable) -> None:
+        self._content = content
+        self._hash = hashlib.sha256()
+
+    def read(self, most: int = -1) -> bytes:
+        piece = self._content.read(most)
+        self._hash.update(piece)
+        return piece
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
 
 
 class Vessel(Protocol):

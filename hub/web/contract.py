@@ -1,8 +1,6 @@
 """The API's document: as JSON, as a page, and kept to."""
 
 import functools
-import gzip
-import hashlib
 
 from aiohttp import web
 
@@ -70,6 +68,4 @@ def _known(method: str, path: str) -> frozenset[str] | None:
 
 @functools.cache
 def _asset(content_type: str) -> Asset:
-    data = as_bytes() if content_type == "application/json" else as_html()
-    etag = hashlib.sha256(data).hexdigest()[:16]
-    return Asset(plain=data, packed=gzip.compress(data, mtime=0), etag=etag, content_type=content_type)
+    return Asset.of(as_bytes() if content_type == "application/json" else as_html(), content_type)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from aiohttp import web
 
@@ -42,6 +43,10 @@ class Asset:
     packed: bytes
     etag: str
     content_type: str
+
+    @classmethod
+    def of(cls, data: bytes, content_type: str) -> Self:
+        return cls(plain=data, packed=gzip.compress(data, mtime=0), etag=etag_of(data), content_type=content_type)
 
 
 Assets = Mapping[str, Asset]
@@ -91,12 +96,16 @@ def _asset(name: str, data: bytes) -> Asset:
     path = Path(name)
     if path.suffix in {".js", ".css"} and not name.startswith(COPIED_FROM):
         data = without_comments(data)
-    return Asset(
-        plain=data,
-        packed=gzip.compress(data, mtime=0),
-        etag=hashlib.sha256(data).hexdigest()[:16],
-        content_type=TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream",
-    )
+    return Asset.of(data, TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream")
+
+
+def etag_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def has(request: web.Request, etag: str) -> bool:
+    """Does who asks have it already (RFC 9110, 13.1.2)?"""
+    return any(each.value in {etag, "*"} for each in request.if_none_match or ())
 
 
 async def index(request: web.Request) -> web.Response:
@@ -115,7 +124,7 @@ async def static(request: web.Request) -> web.Response:
 def answer(request: web.Request, asset: Asset, policy: str = POLICY) -> web.Response:
     # The files change with the program, so they are always asked for again; the ETag makes that cheap.
     headers = {"ETag": f'"{asset.etag}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    if any(etag.value in {asset.etag, "*"} for etag in request.if_none_match or ()):
+    if has(request, asset.etag):
         return web.Response(status=304, headers=headers)
     body = asset.plain
     if "gzip" in request.headers.get("Accept-Encoding", "") and len(asset.packed) < len(asset.plain):
