@@ -66,20 +66,31 @@ export function messages(page, id, rest) {
     page.draw();
   }
 
-  function clear() {
+  /** What is asked for is asked for no longer. */
+  function forget() {
     turn += 1;
     isBusy = false;
-    lines = [];
     fresh = [];
-    list.replaceChildren();
     hasOlder = hasNewer = false;
+  }
+
+  function empty() {
+    lines = [];
+    list.replaceChildren();
     unread = 0;
   }
 
+  function clear() {
+    forget();
+    empty();
+  }
+
+  /** To the newest lines; those that are here stay until they have come. */
   function reset() {
-    clear();
+    forget();
     isFollowing = true;
     read({}, ({ items, total: all, next }) => {
+      empty();
       total = all;
       hasOlder = Boolean(next);
       put(items.reverse(), false);
