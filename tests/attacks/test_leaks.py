@@ -199,7 +199,16 @@ def _everything_done(hub: Hub, server: GitServer, receiver: int, bodies: list[by
         ("feed", "events"), *((each, f"projects/{each}/events") for each in ("a", "b", "ssh")),
     )}  # fmt: skip
 
-    # Accepted, and repeated by the server in every form
+    said |= _accepted(hub, server)
+    said |= _refused(hub, server)
+    said |= _at_other_doors(hub, server)
+    until(lambda: len(bodies) > 1, 20)
+    return said | {name: stream.heard for name, stream in streams.items()}
+
+
+def _accepted(hub: Hub, server: GitServer) -> dict[str, bytes]:
+    """Credentials that the server takes, and repeats in every form."""
+    said: dict[str, bytes] = {}
     server.behaviour.user = ("x-access-token", TOKEN)
     echo = " | ".join([*sorted(forms(TOKEN)), html.escape("fatal: <b>")])
     server.behaviour.words = f"you said {echo}\nfatal: {TOKEN} is not liked\n".encode()
@@ -223,8 +232,11 @@ def _everything_done(hub: Hub, server: GitServer, receiver: int, bodies: list[by
         {"kind": "clone", "params": {"token": PASSWORD}},
         **{"Idempotency-Key": "key-1"},
     )[1]
+    return said
 
-    # Refused
+
+def _refused(hub: Hub, server: GitServer) -> dict[str, bytes]:
+    said: dict[str, bytes] = {}
     server.behaviour.user = ("somebody", "else")
     for project, params in (
         ("b", {"username": "ann", "password": PASSWORD}),
@@ -233,8 +245,12 @@ def _everything_done(hub: Hub, server: GitServer, receiver: int, bodies: list[by
         job = hub.json("POST", f"/api/v1/projects/{project}/jobs", {"kind": "clone", "params": params})
         said[f"{project} failed"] = _ended(hub, job["id"])
         assert json.loads(said[f"{project} failed"])["state"] == "failed"
+    return said
 
-    # By the doors of other systems, and in requests that are wrong
+
+def _at_other_doors(hub: Hub, server: GitServer) -> dict[str, bytes]:
+    """Those of other systems, and requests that are wrong."""
+    said: dict[str, bytes] = {}
     url = f"{server.url}/c.git"
     said["surface"] = hub.ask("POST", "/repos/clone-progress", {"url": url, "credentials": {"token": TOKEN}})[1]
     quoted = urllib.parse.quote(PASSWORD, safe="")
@@ -254,8 +270,7 @@ def _everything_done(hub: Hub, server: GitServer, receiver: int, bodies: list[by
         assert status >= 400 or b'"error"' in text, path
         said[f"wrong {number}"] = text
     said["wrong, by GET"] = hub.ask("GET", f"/repos/clone-progress?url={urllib.parse.quote(with_password)}")[1]
-    until(lambda: len(bodies) > 1, 20)
-    return said | {name: stream.heard for name, stream in streams.items()}
+    return said
 
 
 def _ended(hub: Hub, job: str) -> bytes:

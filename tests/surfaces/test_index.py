@@ -1,30 +1,17 @@
 """Surface C: an index as the answer to one POST."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hubs import Running, running
+from tests.hubs import Running
+from tests.surfaces.folders import folder
 from tests.surfaces.reader import Heard, all_heard, heard
 
 STREAM = "/mcp/index/stream"
 KEYS = ["type", "stage", "current", "total", "message", "timestamp_ms"]
-
-
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running(tmp_path / "data", roots=(str(tmp_path),), spare_children=1) as hub:
-        yield hub
-
-
-def folder(path: Path, files: int) -> str:
-    path.mkdir()
-    for n in range(files):
-        (path / f"m{n}.py").write_text(f"def f{n}():\n    return {n}\n")
-    return str(path)
 
 
 async def stream(hub: Running, body: Any, **headers: str) -> list[Heard]:
