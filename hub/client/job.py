@@ -218,9 +218,9 @@ class Job:
             }
         if self.result is not None and state is State.SUCCEEDED:
             event["result"] = values.json_object(self.result) or {"text": repr(self.result)[:LONGEST_TEXT]}
-        self._say(event)
-        self.end_state = state
-        self._desk.wake()
+        if self.outbox.end(event):
+            self.end_state = state
+            self._desk.wake()
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Wait until the hub knows how it ended; False when it does not after `timeout_s` (by default, `flush_s`)."""

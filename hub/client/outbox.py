@@ -24,6 +24,7 @@ class Outbox:
         """Of the first of them, how many are on their way."""
         self._last: dict[str, Any] | None = None
         """The newest progress that was acknowledged."""
+        self._is_ended = False
         self.left_out = 0
         """Log lines that were dropped, not told yet."""
 
@@ -35,15 +36,36 @@ class Outbox:
         """Is there anything but progress?"""
         return bool(self._events) and (len(self._events) > 1 or self._events[0]["type"] != "progress")
 
+    @property
+    def is_ended(self) -> bool:
+        """Is the job's end in it, or on the hub?"""
+        return self._is_ended
+
+    @property
+    def is_spent(self) -> bool:
+        """Has everything been acknowledged, and nothing will come?"""
+        with self._lock:
+            return self._is_ended and not self._events
+
     def say(self, event: Mapping[str, Any]) -> None:
         """Add a lossless event. It gets a key, so that however often it is sent, it is told once."""
         with self._lock:
-            self._events.append({"key": uuid.uuid4().hex, **event})
-            if len(self._events) > self._limit:
-                self._drop()
+            if not self._is_ended:
+                self._add(event)
+
+    def end(self, event: Mapping[str, Any]) -> bool:
+        """Add the last event, and say in the same step that it is the last. False where there is one."""
+        with self._lock:
+            if self._is_ended:
+                return False
+            self._add(event)
+            self._is_ended = True
+            return True
 
     def progress(self, event: Mapping[str, Any]) -> None:
         with self._lock:
+            if self._is_ended:
+                return
             if len(self._events) > self._sent and self._events[-1]["type"] == "progress":
                 self._events[-1] = dict(event)
             else:
@@ -106,6 +128,11 @@ class Outbox:
         with self._lock:
             del self._events[place]
             self._sent = 0
+
+    def _add(self, event: Mapping[str, Any]) -> None:
+        self._events.append({"key": uuid.uuid4().hex, **event})
+        if len(self._events) > self._limit:
+            self._drop()
 
     def _drop(self) -> None:
         for place in range(self._sent, len(self._events)):

@@ -13,7 +13,7 @@ from hub.client.job import Job
 from hub.client.link import Pace
 from hub.core import ids
 from hub.core.errors import HubError
-from hub.core.events import State
+from hub.core.events import ENDS, State
 
 log = logging.getLogger("hub.client")
 
@@ -144,7 +144,7 @@ class Sender:
                 if codes & {"foreign_job", "other_kind"}:
                     self._give_up(job, message)
                     continue
-            if job.end_state is not None and not len(job.outbox):
+            if job.outbox.is_spent:
                 self._forget(job, told=True)
             elif state == State.CANCELLING:
                 job.stop()
@@ -153,11 +153,9 @@ class Sender:
     def _ended(self, job: Job, state: State, mine: Sequence[Told]) -> None:
         """The job is over on the hub: as told, or cancelled and not stopped in time, or because it seemed dead."""
         # Told before, and the answer was lost: the end is a duplicate, and only what has no key was refused, after it.
-        is_told = any(
-            event.get("state") == job.end_state for event, outcome in mine if outcome["outcome"] == "duplicate"
-        )
+        is_told = any(event.get("state") in ENDS for event, outcome in mine if outcome["outcome"] == "duplicate")
         is_told &= not any("key" in event for event, outcome in mine if outcome["outcome"] == "refused")
-        if job.end_state is not None and (is_told or state is State.CANCELLED):
+        if job.outbox.is_ended and (is_told or state is State.CANCELLED):
             self._forget(job, told=True)
         elif state is State.CANCELLED:
             job.stop()
@@ -223,7 +221,7 @@ class Sender:
                 log.warning("The hub refused something of %r: %s", job, refused.message)
                 if not job.outbox.strip(place, ("result", "params", "stages", "detail")):
                     job.outbox.drop(place)
-                    if job.end_state is not None and not len(job.outbox):
+                    if job.outbox.is_spent:
                         self._give_up(job, refused.message)
                 return 0.0
             place -= max(count, 1)

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from hub.client import Client, JobCancelled, Pace, Stage, State
+from hub.client.outbox import Outbox
 from hub.core.events import BODIES
 from tests.conftest import until
 from tests.hubs import Running, running
@@ -46,6 +47,34 @@ async def told(client: Client, job: str) -> list[dict]:
             items += [item for item in page["items"] if item["job"] == job]
             cursor = page.get("next")
     return items[::-1]
+
+
+class SlowOutbox(Outbox):
+    """Whoever said something goes on only long after the hub has acknowledged it."""
+
+    def say(self, event):
+        super().say(event)
+        time.sleep(0.5)
+
+    def end(self, event):
+        said = super().end(event)
+        time.sleep(0.5)
+        return said
+
+
+async def test_an_end_acknowledged_before_its_thread_goes_on_is_the_end_of_the_one_job(hub, client):
+    def work():
+        job = client.job("train", project="x", silence_s=1).begin()
+        job.outbox = SlowOutbox()
+        job.update(3, total=5)
+        job.end(State.SUCCEEDED)
+        return job, job.flush(5)
+
+    job, is_told = await asyncio.to_thread(work)
+    assert is_told
+    await asyncio.sleep(1.5)  # signs of life would come meanwhile
+    jobs = (await hub.call("GET", "/api/v1/jobs"))[1]["items"]
+    assert [(each["id"], each["state"]) for each in jobs] == [(job.id, "succeeded")]
 
 
 async def test_a_block_is_a_job_with_its_stages_counts_log_and_result(client):
