@@ -147,7 +147,8 @@ class Job:
             count.total = total
         elif count.total is None:
             count.total = operator.length_hint(iterable) or None
-        count.tracked += 1
+        with count.lock:
+            count.tracked += 1
         self._desk.wake()
         done = count.current
         try:
@@ -158,7 +159,8 @@ class Job:
                 if self._stop:
                     self.check()
         finally:
-            count.tracked -= 1
+            with count.lock:
+                count.tracked -= 1
             self._touch()
 
     async def track_async(self, iterable: AsyncIterable[T], total: float | None = None) -> AsyncIterator[T]:
@@ -193,13 +195,13 @@ class Job:
 
     def pause(self, silence_s: float = words.LONGEST_SILENCE_S) -> None:
         """It stands still, perhaps with its whole process, and may be silent for so long."""
+        self._state = State.PAUSED  # first: no sign of life may take back what was said
         self._say({"type": "job", "state": State.PAUSED, "silence_s": silence_s})
-        self._state = State.PAUSED
 
     def resume(self) -> None:
         """It goes on after `pause`."""
-        self._say({"type": "job", "state": State.RUNNING, "silence_s": self.plan["silence_s"]})
         self._state = State.RUNNING
+        self._say({"type": "job", "state": State.RUNNING, "silence_s": self.plan["silence_s"]})
 
     def sign(self) -> dict[str, Any]:
         """The event that says no more than that it lives."""
