@@ -28,6 +28,10 @@ ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 STOPPING = frozenset({signal.SIGTSTP, signal.SIGTTIN})
 FORWARDED = ENDING | {signal.SIGUSR1, signal.SIGUSR2}
 HANDLED = FORWARDED | STOPPING | {signal.SIGWINCH}
+COMMAND_ENDED = signal.SIGRTMIN
+"""What we send ourselves then. The lowest number is taken first, so all signals that came before have been taken."""
+HEED_S = 5.0
+"""Longest wait for that."""
 PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
@@ -55,13 +59,16 @@ class Wrapped:
         self.on_late_end: Callable[[], object] = lambda: None
         """Called when we are asked to end and the command has ended already."""
         self._is_terminated = False
+        self._is_over = False
+        """Has the command ended, and every signal that came before that been heeded?"""
+        self._settled = threading.Event()
         _open_standard_files()
         self._streams = [Stream(1, out)]
         if not self._streams[0].is_same(2):
             self._streams.append(Stream(2, err))
         # What we were told to ignore (nohup), the command ignores, too.
         self._handled = {number for number in HANDLED if signal.getsignal(number) is not signal.SIG_IGN}
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._handled)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._handled | {COMMAND_ENDED})
         try:
             self._process = _started(command, self._streams[0].end, self._streams[-1].end, mask)
         except OSError as exc:
@@ -85,6 +92,9 @@ class Wrapped:
         handle = os.pidfd_open(self.pid)
         try:
             self._pass_on(handle, on_quiet)
+            # What has ended the command may have come to us, too, and is not for one that is over.
+            os.kill(os.getpid(), COMMAND_ENDED)
+            self._settled.wait(HEED_S)
             code = self._process.wait()
             self.killed_by = -code if code < 0 else None
             self.code = BY_SIGNAL - code if code < 0 else code
@@ -157,16 +167,19 @@ class Wrapped:
     def _heed(self) -> None:
         """Take signals, one after the other, for as long as the process lives."""
         while True:
-            info = signal.sigwaitinfo(self._handled)
+            info = signal.sigwaitinfo(self._handled | {COMMAND_ENDED})
+            if info.si_signo == COMMAND_ENDED:
+                self._is_over = True
+                self._settled.set()
+                continue
             number = signal.Signals(info.si_signo)
-            is_over = self._process.returncode is not None  # its number may be another's by now
             # What the command sends to its own group has reached it without us.
-            is_for_us_alone = info.si_code != FROM_THE_KERNEL and (is_over or info.si_pid not in family(self.pid))
-            if number in ENDING and is_over:
+            is_for_us_alone = info.si_code != FROM_THE_KERNEL and (self._is_over or info.si_pid not in family(self.pid))
+            if number in ENDING and self._is_over:
                 self.on_late_end()
             elif number in ENDING and (is_for_us_alone or info.si_code == FROM_THE_KERNEL):
                 self.ended_by = self.ended_by or number
-            if is_over:
+            if self._is_over or self._process.returncode is not None:  # its number may be another's by now
                 continue
             if number is signal.SIGWINCH:
                 for stream in self._streams:

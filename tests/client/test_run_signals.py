@@ -1,5 +1,6 @@
 """Signals, terminals and job control under `progress-hub run`: as without it."""
 
+import shlex
 import signal
 import socket
 import subprocess
@@ -136,6 +137,23 @@ def test_in_the_background_it_stops_to_read_and_goes_on_in_the_foreground(hub, p
         screen.type(b"echo code $?\n")
         screen.until(b"code 0")
     assert the_job(hub, project).state is State.SUCCEEDED
+
+
+def test_a_ctrl_c_heard_only_after_the_command_has_died_of_it_is_no_second_one(hub, program, project):
+    """Else we would leave at once, as those do who will not wait for the hub: by an exit, and with the end untold."""
+    late = (
+        "import signal, sys, time; take = signal.sigwaitinfo\n"
+        "def late(wanted):\n info = take(wanted); time.sleep(info.si_signo == signal.SIGINT); return info\n"
+        "signal.sigwaitinfo = late; from hub.cli import main; sys.exit(main())"
+    )
+    words = " ".join(shlex.quote(word) for word in [program[0], "-c", late, *program[3:]])
+    with in_a_terminal(["bash", "-c", f"for n in 1 2; do {words} -- sh -c 'echo ready; sleep 20'; done"]) as screen:
+        screen.until(b"ready")
+        screen.type(b"\x03")
+        assert screen.code() == -signal.SIGINT
+    assert screen.seen.count(b"ready") == 1
+    job = the_job(hub, project)
+    assert (job.state, job.error.code) == (State.CANCELLED, "sigint")
 
 
 def test_a_shells_loop_ends_with_ctrl_c(program):
