@@ -133,6 +133,7 @@ async def test_the_throughput_is_a_curve_with_the_same_in_words_and_many_stages_
         hub.have(job("long", "nightly", project="x" * 200, stages=stages, step=30, steps=40, stage="n30", silence_s=60))
         await page.goto(f"{hub.url}#/j/long")
         await expect(page.locator(".title .mark")).to_have_text("Running")
+        await expect(page.locator(".chip:has(.dot)")).to_have_text("Live")  # else only the last of these comes
         for n in range(8):
             await hub.say(
                 "long", "progress", stage="n30", current=n, total=100, unit="files", percent=43.7 + n, rate=10.0 + n,

@@ -86,6 +86,7 @@ async def crash(page: Page) -> None:
         await page.goto("chrome://crash", timeout=2000)
 
 
+@pytest.mark.alone
 async def test_eight_tabs_on_a_plain_http_name_share_one_connection(browser: Browser, hub: Running) -> None:
     context = await browser.new_context()
     pages = [await opened(context, hub) for _ in range(TABS)]
