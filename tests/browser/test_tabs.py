@@ -36,7 +36,8 @@ async def hub(tmp_path: Path) -> AsyncIterator[Running]:
 async def browser() -> AsyncIterator[Browser]:
     if not HAS_CHROMIUM:
         missing(str(CHROMIUM))
-    flags = ["--no-sandbox", "--host-resolver-rules=MAP hub.lan 127.0.0.1"]
+    # A process for each tab: the one that crashes must not take others with it.
+    flags = ["--no-sandbox", "--host-resolver-rules=MAP hub.lan 127.0.0.1", "--renderer-process-limit=50"]
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield running
